@@ -1,0 +1,1 @@
+"""What we know: pairs, phrasings, indexes, the conversation log."""

@@ -1,0 +1,75 @@
+"""Every error that frontdesk raises on purpose.
+
+    FrontdeskError
+    ├── InputError              what a person gave is not usable (HTTP 4xx, exit 2)
+    │   ├── MessageError        a customer's message: empty, too long, not text
+    │   ├── ImportFileError     a file that can't be imported: missing, wrong columns, unreadable
+    │   └── ConfigError         an unknown key or a value out of range
+    ├── NotFoundError           a conversation, turn or pair that does not exist here (HTTP 404)
+    ├── ConflictError           the same Idempotency-Key with another body (HTTP 422)
+    ├── VectorIndexError        the vector index can't be used
+    │   ├── IndexMissingError   none was built yet
+    │   ├── IndexStaleError     built from another encoder or another state of the knowledge base
+    │   └── IndexDamagedError   a file is missing, cut short or changed
+    ├── ModelError              a model folder that can't be loaded or is refused
+    └── StorageError            the database is locked, gone, full or of an unknown schema (HTTP 503)
+
+A message says what was expected, what came, and what to do: build it with `describe`.
+"""
+
+
+class FrontdeskError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is fit to be shown to the person concerned."""
+
+
+class InputError(FrontdeskError):
+    """What a person gave is not usable."""
+
+
+class MessageError(InputError):
+    """A customer's message is empty, too long or not text."""
+
+
+class ImportFileError(InputError):
+    """A file can't be imported."""
+
+
+class ConfigError(InputError):
+    """A configuration has an unknown key or a value out of range."""
+
+
+class NotFoundError(FrontdeskError):
+    """A conversation, turn or pair does not exist, or not for this caller."""
+
+
+class ConflictError(FrontdeskError):
+    """The same Idempotency-Key came with another body."""
+
+
+class VectorIndexError(FrontdeskError):
+    """The vector index can't be used."""
+
+
+class IndexMissingError(VectorIndexError):
+    """No index was built yet."""
+
+
+class IndexStaleError(VectorIndexError):
+    """The index was built from another encoder or another state of the knowledge base."""
+
+
+class IndexDamagedError(VectorIndexError):
+    """A file of the index is missing, cut short or changed."""
+
+
+class ModelError(FrontdeskError):
+    """A model folder can't be loaded, or is refused."""
+
+
+class StorageError(FrontdeskError):
+    """The database is locked, gone, full or of an unknown schema."""
+
+
+def describe(*, expected: str, got: str, remedy: str) -> str:
+    """Return one message of the house form: what was expected, what came, what to do."""
+    return f"expected {expected}; got {got}; {remedy}"

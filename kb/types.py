@@ -1,0 +1,246 @@
+"""The records that pass between the stages, and the protocol of the encoder.
+
+Arrays are float32 and named with their shapes; every cosine is of L2-normalised vectors. Times are aware UTC datetimes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+Outcome = Literal["answered", "clarifying", "abstained", "handed_over"]
+EntryRole = Literal["question", "phrasing", "answer"]
+ImpressionRole = Literal["response", "follow_up", "option"]
+VoteReason = Literal["wrong", "not_my_question", "out_of_date", "unclear", "other"]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors; the one owner of normalisation."""
+
+    @property
+    def encoder_id(self) -> str:
+        """Name and weights hash: vectors of two encoders with one id are interchangeable."""
+
+    @property
+    def dimension(self) -> int:
+        """Length d of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return one L2-normalised row per text, in the order given: (n, d) float32."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QAPair:
+    """One answered question; `phrasings` are other ways of asking it, without the question itself."""
+
+    pair_id: str
+    question: str
+    answer: str
+    topic: str = ""
+    locale: str = "en"
+    source: str = ""
+    content_hash: str = ""
+    phrasings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transition:
+    """How often customers asked `to_pair` right after `from_pair`."""
+
+    from_pair: str
+    to_pair: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """What an answer came from; the same snapshot gives the same figures in a test and in production."""
+
+    checkpoint: str
+    index: str
+    knowledge_version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A pair found for a question.
+
+    `phrasing` is the indexed text of the pair nearest to the question, `role` what that text is, `similarity` their
+    cosine; `answer_similarity` is the cosine with the pair's answer, `lexical` the BM25 of the pair's best text,
+    `evidence` the fused ranking value of the retriever (comparable within one question only).
+    """
+
+    pair: QAPair
+    phrasing: str
+    role: EntryRole
+    similarity: float
+    answer_similarity: float
+    lexical: float
+    evidence: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retrieved:
+    """What the retriever found: candidates best first, the question's vector (d,), the candidates' vectors (n, d)."""
+
+    question: str
+    candidates: tuple[Candidate, ...]
+    question_vector: FloatArray
+    vectors: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Match:
+    """A candidate with its relevance in 0..1; similarity is kept."""
+
+    candidate: Candidate
+    relevance: float
+
+    @property
+    def pair(self) -> QAPair:
+        """The matched pair."""
+        return self.candidate.pair
+
+    @property
+    def similarity(self) -> float:
+        """Cosine of the question with the pair's nearest text."""
+        return self.candidate.similarity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What is known besides the question: ids minted by the caller, and the conversation so far (oldest first)."""
+
+    turn_id: str = ""
+    conversation_id: str = ""
+    locale: str = ""
+    history: "tuple[Turn, ...]" = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """One answer as shown; `answer` is the pair's Markdown, verbatim."""
+
+    pair_id: str
+    question: str
+    answer: str
+    topic: str
+    source: str
+    matched: str
+    similarity: float
+    relevance: float
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FollowUp:
+    """A question offered next; `propensity` is the probability with which this pair was shown at this rank."""
+
+    pair_id: str
+    question: str
+    similarity: float
+    relevance: float
+    rank: int
+    propensity: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunnerUp:
+    """A candidate that was not shown, and why."""
+
+    pair_id: str
+    question: str
+    similarity: float
+    relevance: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why."""
+
+    understood: str
+    reason: str
+    threshold: float
+    features: Mapping[str, float] = field(default_factory=dict)
+    runners_up: tuple[RunnerUp, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What the bot says: `message` is its own sentence when it has no answer (empty when answered)."""
+
+    turn_id: str
+    outcome: Outcome
+    message: str
+    responses: tuple[Response, ...]
+    follow_ups: tuple[FollowUp, ...]
+    confidence: float
+    explanation: Explanation
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One logged exchange; `reply` is the JSON form of the Reply, as it was sent."""
+
+    turn_id: str
+    conversation_id: str
+    ordinal: int
+    question: str
+    outcome: Outcome
+    confidence: float
+    reply: Mapping[str, Any]
+    created_at: datetime
+    latency_ms: float = 0.0
+    vote: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Impression:
+    """One pair shown in one turn, clicked or not; rank from 1, propensity in (0, 1]."""
+
+    turn_id: str
+    pair_id: str
+    role: ImpressionRole
+    rank: int
+    similarity: float
+    relevance: float
+    propensity: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vote:
+    """A customer's judgement of one turn: value 1, -1 or 0 (taken back). Append-only: the newest one counts."""
+
+    turn_id: str
+    value: int
+    reason: VoteReason | None
+    comment: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Click:
+    """A follow-up or option that the customer chose; `turn_id` is the turn that showed it."""
+
+    turn_id: str
+    pair_id: str
+    role: ImpressionRole
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandOver:
+    """A conversation passed to a person, with the transcript as it stood."""
+
+    hand_over_id: str
+    conversation_id: str
+    reason: str
+    contact: str
+    transcript: tuple[Mapping[str, Any], ...]
+    created_at: datetime

@@ -1,0 +1,1 @@
+"""What we learn: encoder, matcher, calibration, training, evaluation."""

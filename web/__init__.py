@@ -1,0 +1,1 @@
+"""What we show: chat page and REST."""
