@@ -1,0 +1,128 @@
+"""One TOML file → frozen stage configs. An unknown key or a value of the wrong type is an error that names it.
+
+Every constant that a result depends on stands here, beside its unit, and is saved with the artifact it made.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from kb.errors import ConfigError, describe
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Branding:
+    """What the chat page looks like and says first."""
+
+    name: str = "Tarn & Thistle"
+    tagline: str = "Questions about orders, delivery, returns and gear"
+    greeting: str = "Hello! Ask me anything about your order, delivery, returns or our gear."
+    colour: str = "#1f6f5c"
+    """CSS hex colour of buttons and links; foregrounds are chosen for contrast."""
+    logo: str = ""
+    """Path of an SVG or PNG file; empty: the first letter of the name."""
+    contact: str = "help@tarnandthistle.example"
+    starters: tuple[str, ...] = (
+        "Where is my order?",
+        "How do I return something?",
+        "How much is delivery?",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebConfig:
+    """The server: address, limits."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    max_message_length: int = 2000
+    """Characters of one message after cleaning."""
+    max_body_bytes: int = 262_144
+    """A larger request body gets 413."""
+    header_timeout_s: float = 10.0
+    """A connection that has not sent its request head by then is closed."""
+    requests_per_minute: int = 120
+    """Per client address; 0 switches the limit off."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose X-Forwarded-For is believed; none by default."""
+    allowed_origins: tuple[str, ...] = ()
+    """Other origins whose pages may call the REST API."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StorageConfig:
+    """Where the relational data lives."""
+
+    database: str = ""
+    """SQLAlchemy URL; empty: SQLite in the data folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything that can be set; see the sections."""
+
+    branding: Branding = field(default_factory=Branding)
+    web: WebConfig = field(default_factory=WebConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Return the configuration of a TOML file, or the defaults when `path` is None.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or has an unknown key or a value of the wrong type.
+    """
+    if path is None:
+        return Config()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            describe(expected="a TOML file", got=f"no file at {path}", remedy="name an existing file")
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            describe(expected="a TOML file", got=f"{path}: {error}", remedy="mend the line it names")
+        ) from error
+    return from_mapping(Config, document, str(path))
+
+
+def from_mapping(section: type[Section], document: Mapping[str, Any], where: str) -> Section:
+    """Return `section` filled from `document`, checking every key and type; `where` names the place in messages."""
+    hints = get_type_hints(section)
+    names = [item.name for item in fields(section)]  # type: ignore[arg-type]
+    unknown = sorted(set(document) - set(names))
+    if unknown:
+        raise ConfigError(
+            describe(
+                expected=f"keys {', '.join(names)}", got=f"{where}: {', '.join(unknown)}", remedy="remove or rename"
+            )
+        )
+    return section(**{key: _coerce(hints[key], value, f"{where}: {key}") for key, value in document.items()})
+
+
+def _coerce(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(describe(expected="a table", got=f"{where} = {value!r}", remedy="write [section]"))
+        return from_mapping(kind, value, where)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if getattr(kind, "__origin__", None) is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, kind.__args__[0]) for item in value):
+            raise ConfigError(
+                describe(expected="a list of strings", got=f"{where} = {value!r}", remedy="mend the value")
+            )
+        return tuple(value)
+    if type(value) is not kind:
+        raise ConfigError(describe(expected=kind.__name__, got=f"{where} = {value!r}", remedy="mend the value"))
+    return value
+
+
+def to_mapping(config: object) -> dict[str, Any]:
+    """Return a config as plain dicts, as it is saved beside an artifact."""
+    return asdict(config)  # type: ignore[call-overload,no-any-return]

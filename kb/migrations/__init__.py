@@ -1,0 +1,1 @@
+"""The versions of the schema, as Alembic steps; run by `kb.database.migrate`."""

@@ -1,0 +1,100 @@
+"""Import many rows of which exactly one in a hundred is broken; print counts, seconds, rows a second, peak memory.
+
+    python tests/benchmarks/import_rows.py [--rows 100000] [--var FOLDER]
+
+Ends with status 1 where a count is not the one that was made, or the memory bar of 1.5 GB is passed.
+"""
+
+import argparse
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kb.database import connect, migrate
+from kb.importing import ImportReport, import_paths
+from kb.store import KnowledgeStore
+
+MEMORY_BAR_MB = 1_500
+SUBJECTS = ("boots", "tent", "rucksack", "stove", "jacket", "map", "sleeping bag", "poles", "gift card", "parcel")
+NEEDS = ("return", "exchange", "track", "repair", "rent", "insure", "clean", "resell", "wrap", "collect")
+BROKEN = (
+    '"a quote that is never closed {n},the answer\n',
+    "only one column {n}\n",
+    "one,two,three,four,five and {n}\n",
+    ",an answer without its question {n},delivery\n",
+    "a question without its answer {n},,delivery\n",
+    '"closed" and going on {n},the answer,delivery\n',
+    "bytes that are not text \udcff\udcfe {n},the answer,delivery\n",
+    "{long} {n},the answer,delivery\n",
+)
+
+
+def main() -> int:
+    """Make the file, import it twice, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--var", type=Path, default=None, help="keep file and database here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.var or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return _measure(folder, options.rows)
+
+
+def _measure(folder: Path, rows: int) -> int:
+    path = folder / "history.csv"
+    broken = make_file(path, rows)
+    engine = connect(folder / "frontdesk.db")
+    migrate(engine)
+    store = KnowledgeStore(engine)
+    before = _peak_mb()
+    print(f"{rows:,} rows, {broken:,} of them broken, {path.stat().st_size / 1e6:.1f} MB; peak before {before:.0f} MB")
+    right = True
+    for name in ("first", "again"):
+        started = time.perf_counter()
+        report = import_paths(store, [path], rejects_folder=folder / "imports")
+        seconds = time.perf_counter() - started
+        print(_line(name, report, seconds))
+        right &= report.rows_read == rows and report.rejected == broken and report.conflicting == 0
+        right &= report.added + report.merged == rows - broken if name == "first" else report.unchanged == rows - broken
+    print(f"pairs in store {store.count():,}; peak {_peak_mb():.0f} MB; counts {'right' if right else 'WRONG'}")
+    engine.dispose()
+    return 0 if right and _peak_mb() < MEMORY_BAR_MB else 1
+
+
+def make_file(path: Path, rows: int) -> int:
+    """Write the file, and return how many of its rows are broken: every hundredth, all kinds in turn."""
+    chance = random.Random(7)
+    broken = 0
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.write("question,answer,topic\n")
+        for number in range(rows):
+            if number % 100 == 50:
+                stream.write(BROKEN[broken % len(BROKEN)].format(n=number, long="x" * 2_001))
+                broken += 1
+                continue
+            subject, need = chance.choice(SUBJECTS), chance.choice(NEEDS)
+            steps = "".join(f"\n{step}. Do step {chance.randrange(900)} of {need}ing." for step in range(1, 5))
+            answer = (
+                f"To {need} a **{subject}**, case {number}:\n{steps}\n\nIt takes {number % 9} days, free of charge."
+            )
+            stream.write(f'How do I {need} my {subject} number {number}?,"{answer}",{subject}\n')
+    return broken
+
+
+def _line(name: str, report: ImportReport, seconds: float) -> str:
+    counts = ("rows_read", "added", "updated", "merged", "unchanged", "conflicting", "rejected")
+    shown = ", ".join(f"{count} {getattr(report, count):,}" for count in counts)
+    return f"{name}: {shown}; {seconds:.1f} s, {report.rows_read / seconds:,.0f} rows/s; peak {_peak_mb():.0f} MB"
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
