@@ -9,7 +9,12 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from bot.chatbot import SelectionConfig
+from bot.follow_ups import FollowUpConfig
+from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
+from kb.retriever import RetrievalConfig
+from models.calibrate import CalibrationConfig
 
 Section = TypeVar("Section")
 
@@ -62,12 +67,28 @@ class StorageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderConfig:
+    """The sentence model."""
+
+    model: str = ""
+    """A local folder or a name on the Hugging Face hub; empty: the MiniLM that is installed with frontdesk."""
+    runtime: str = "auto"
+    """`onnx`, `torch`, or `auto`: torch where there is a GPU, else ONNX Runtime."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Everything that can be set; see the sections."""
 
     branding: Branding = field(default_factory=Branding)
     web: WebConfig = field(default_factory=WebConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
 
 
 def load_config(path: Path | None = None) -> Config:

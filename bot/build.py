@@ -1,0 +1,163 @@
+"""The composition root: the only place where objects are wired."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bot.chatbot import ChatBot
+from bot.config import Config
+from bot.follow_ups import FollowUps
+from bot.indexing import INDEX, Assembled, speller_of
+from bot.live import LiveBot
+from bot.policy import Policy
+from kb.database import connect, migrate
+from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
+from kb.log import ConversationLog
+from kb.retriever import Retriever
+from kb.snapshot import current_id, load_snapshot, read_manifest
+from kb.spelling import Speller
+from kb.store import KnowledgeStore
+from kb.types import Encoder, Snapshot, Transition
+from models.calibrate import Calibration, from_json
+from models.encoder import SentenceEncoder, load_encoder
+from models.matcher import ZeroShotMatcher
+
+ENCODERS = "encoders"
+DATABASE = "frontdesk.db"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontdesk:
+    """The parts of a running frontdesk; `close` them at the end."""
+
+    bot: LiveBot
+    log: ConversationLog
+    store: KnowledgeStore
+    config: Config
+    engine: Engine
+
+    def close(self) -> None:
+        """Stop following snapshots, and close the database."""
+        self.bot.close()
+        self.engine.dispose()
+
+
+def open_database(var: Path, config: Config) -> Engine:
+    """Return the engine of the configured database, with the newest schema.
+
+    Raises:
+        StorageError: the database can't be opened or brought to the newest schema.
+    """
+    engine = connect(config.storage.database or var / DATABASE)
+    migrate(engine)
+    return engine
+
+
+def open_encoder(var: Path, config: Config) -> SentenceEncoder:
+    """Return the configured encoder.
+
+    Raises:
+        ModelError: the model is missing or refused.
+    """
+    return load_encoder(config.encoder.model, cache=var / ENCODERS, runtime=config.encoder.runtime)  # type: ignore[arg-type]
+
+
+def open_frontdesk(var: Path, config: Config) -> Frontdesk:
+    """Open the data folder for answering.
+
+    Raises:
+        StorageError: the database can't be opened.
+        VectorIndexError: there is no index, or it is damaged, or of another state of the knowledge base.
+        ModelError: the encoder is missing or refused.
+    """
+    current_id(var / INDEX)
+    engine = open_database(var, config)
+    store = KnowledgeStore(engine)
+    require_fresh(var, store)
+    encoder = open_encoder(var, config)
+    bot = LiveBot(var / INDEX, lambda name: load_bot(var, encoder, config, name))
+    return Frontdesk(bot=bot, log=ConversationLog(engine), store=store, config=config, engine=engine)
+
+
+def require_fresh(var: Path, store: KnowledgeStore) -> None:
+    """Make sure that the current index is of the present state of the knowledge base.
+
+    Raises:
+        IndexStaleError: it is of another one.
+    """
+    manifest = read_manifest(var / INDEX, current_id(var / INDEX))
+    try:
+        same = store.corpus_hash() == manifest.corpus_hash
+        version = store.version()
+    except StorageError:
+        # Answering needs no database; whether the index is fresh can't be known while it is away.
+        return
+    if not same:
+        raise IndexStaleError(
+            describe(
+                expected=f"an index of version {version} of the knowledge base",
+                got=f"one of version {manifest.knowledge_version}",
+                remedy="run `frontdesk index`",
+            )
+        )
+
+
+def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> ChatBot:
+    """Return the bot that answers from a published snapshot.
+
+    Raises:
+        VectorIndexError: the snapshot is damaged or stale.
+    """
+    loaded = load_snapshot(var / INDEX, encoder, snapshot_id)
+    try:
+        calibration = from_json(loaded.calibration["fitted"])
+    except (KeyError, TypeError) as error:
+        raise IndexDamagedError(
+            describe(expected="a calibration in the snapshot", got=repr(error), remedy="run `frontdesk index`")
+        ) from error
+    return make_bot(
+        retriever=loaded.retriever,
+        transitions=loaded.transitions,
+        calibration=calibration,
+        speller=speller_of(loaded.retriever),
+        config=config,
+        index_id=snapshot_id,
+        knowledge_version=str(loaded.manifest.knowledge_version),
+    )
+
+
+def bot_of(assembled: Assembled, config: Config) -> ChatBot:
+    """Return a bot that answers from what was put together in memory, for evaluation."""
+    return make_bot(
+        retriever=assembled.retriever,
+        transitions=(),
+        calibration=assembled.calibration,
+        speller=assembled.speller,
+        config=config,
+        index_id="memory",
+        knowledge_version="0",
+    )
+
+
+def make_bot(
+    *,
+    retriever: Retriever,
+    transitions: tuple[Transition, ...],
+    calibration: Calibration,
+    speller: Speller,
+    config: Config,
+    index_id: str,
+    knowledge_version: str,
+) -> ChatBot:
+    """Wire the six steps of an answer."""
+    matcher = ZeroShotMatcher(calibration)
+    return ChatBot(
+        retriever=retriever,
+        matcher=matcher,
+        policy=Policy(config.policy, calibration.threshold),
+        follow_ups=FollowUps(retriever, transitions, config.follow_ups),
+        speller=speller,
+        selection=config.selection,
+        snapshot=Snapshot(checkpoint=matcher.checkpoint, index=index_id, knowledge_version=knowledge_version),
+    )

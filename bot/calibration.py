@@ -1,0 +1,98 @@
+"""Calibration of one state of the knowledge base: asks it its own phrasings, hidden, and what it can't know."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+import numpy as np
+
+from kb.retriever import Retriever
+from kb.spelling import Speller
+from kb.types import FloatArray
+from models.calibrate import Calibration, CalibrationConfig, fit_calibration
+
+_BANK = "off_topic.txt"
+_FEWEST_TOPICS = 5
+
+
+def off_topic_bank() -> list[str]:
+    """Return the questions that come with frontdesk and that hardly any organisation's history answers."""
+    text = (files("models") / "data" / _BANK).read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def calibrate(
+    retriever: Retriever,
+    vectors: FloatArray,
+    speller: Speller,
+    config: CalibrationConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Return the calibration of a retriever; the default one where there are too few phrasings.
+
+    Args:
+        retriever: of the state of the knowledge base.
+        vectors: of its entries (e, d), in their order.
+        speller: mends slips as it will for customers.
+        config: see `CalibrationConfig`.
+        progress: called with the number of questions that were asked, and of all.
+    """
+    phrasings = [at for at, entry in enumerate(retriever.entries) if entry.role == "phrasing"]
+    if len(phrasings) < config.fewest:
+        return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
+    order = np.random.default_rng(config.seed).permutation(len(phrasings))[: config.questions]
+    asked = sorted(phrasings[at] for at in order)
+    bank = off_topic_bank()
+    total = len(asked) + len(bank)
+    in_scope, is_right, near = [], [], []
+    hidden_with = _hidden_with(retriever)
+    mended = _mended(retriever, asked, vectors, speller)
+    for done, (entry, (question, vector)) in enumerate(zip(asked, mended, strict=True)):
+        row = retriever.entries[entry].row
+        found = retriever.evidence(question, vector, hidden=[entry]).fused
+        in_scope.append(found.max())
+        is_right.append(int(found.argmax()) == row)
+        near.append(retriever.evidence(question, vector, hidden=hidden_with[row]).fused.max())
+        if progress is not None and done % 50 == 0:
+            progress(done, total)
+    far = [
+        retriever.evidence(question, vector).fused.max()
+        for question, vector in zip(bank, retriever.encoder.encode(bank), strict=True)
+    ]
+    if progress is not None:
+        progress(total, total)
+    finite = np.isfinite(near)
+    return fit_calibration(
+        in_scope=np.array(in_scope, dtype=np.float32),
+        is_right=np.array(is_right, dtype=bool),
+        near=np.array(near, dtype=np.float32)[finite],
+        far=np.array(far, dtype=np.float32),
+        config=config,
+    )
+
+
+def _mended(
+    retriever: Retriever, asked: Sequence[int], vectors: FloatArray, speller: Speller
+) -> list[tuple[str, FloatArray]]:
+    """Return text and vector of each entry as if a customer had sent it."""
+    texts = [retriever.entries[at].text for at in asked]
+    corrected = [speller.correct(text) for text in texts]
+    found = list(zip(corrected, vectors[list(asked)], strict=True))
+    changed = [at for at, (text, other) in enumerate(zip(texts, corrected, strict=True)) if text != other]
+    for at, vector in zip(changed, retriever.encoder.encode([corrected[at] for at in changed]), strict=True):
+        found[at] = (corrected[at], vector)
+    return found
+
+
+def _hidden_with(retriever: Retriever) -> list[list[int]]:
+    """Return, for each pair, the entries that must go so that its questions are out of scope: its topic's, or its own."""
+    topics = {pair.topic for pair in retriever.pairs}
+    by_topic = len(topics) >= _FEWEST_TOPICS and "" not in topics
+    groups: dict[str, list[int]] = defaultdict(list)
+    for row, pair in enumerate(retriever.pairs):
+        groups[pair.topic if by_topic else pair.pair_id].extend(retriever.entries_of_pair(row))
+    return [groups[pair.topic if by_topic else pair.pair_id] for pair in retriever.pairs]
+
+
+def _empty() -> FloatArray:
+    return np.empty(0, dtype=np.float32)

@@ -1,0 +1,156 @@
+"""Knowledge base → snapshot: encode what is new, build both indexes, calibrate, publish."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.calibration import calibrate
+from bot.config import Config
+from kb.entries import entries_of
+from kb.errors import VectorIndexError
+from kb.index import FaissIndex, build_index
+from kb.lexical import LexicalIndex
+from kb.retriever import Retriever, main_locale
+from kb.snapshot import current_id, load_snapshot, publish
+from kb.spelling import Speller
+from kb.store import KnowledgeStore
+from kb.types import Encoder, QAPair, Transition
+from kb.vectors import VectorCache
+from models.calibrate import Calibration, to_json
+
+Progress = Callable[[str, int, int], None]
+"""Told the name of the stage, what is done of it, and all that is to do."""
+
+INDEX, VECTORS = "index", "vectors"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexReport:
+    """What `update_index` did; `is_new` is False where the current snapshot was up to date."""
+
+    snapshot_id: str
+    is_new: bool
+    pairs: int
+    entries: int
+    encoded: int
+    knowledge_version: int
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """The parts that answering takes from a knowledge base, in memory."""
+
+    retriever: Retriever
+    index: FaissIndex
+    lexical: LexicalIndex
+    speller: Speller
+    calibration: Calibration
+    encoded: int
+
+
+def assemble(
+    pairs: Sequence[QAPair], encoder: Encoder, cache: VectorCache, config: Config, progress: Progress | None = None
+) -> Assembled:
+    """Encode the pairs and build what answers from them; nothing is published."""
+    entries = list(entries_of(pairs, config.retrieval.passage_words))
+    vectors, encoded = cache.encode([entry.encoded for entry in entries], _stage(progress, "Encoding"))
+    index = build_index(vectors)
+    locale = main_locale(pairs)
+    lexical = LexicalIndex.build(pairs, entries, locale)
+    retriever = Retriever(
+        pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=config.retrieval
+    )
+    speller = speller_of(retriever)
+    calibration = calibrate(retriever, vectors, speller, config.calibration, _stage(progress, "Calibrating"))
+    return Assembled(
+        retriever=retriever, index=index, lexical=lexical, speller=speller, calibration=calibration, encoded=encoded
+    )
+
+
+def update_index(
+    store: KnowledgeStore,
+    encoder: Encoder,
+    var: Path,
+    config: Config,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Publish a snapshot of the knowledge base, unless the current one is up to date.
+
+    A kill at any time leaves the current snapshot as it was; the next call goes on with what was encoded.
+
+    Raises:
+        StorageError: the database can't be read.
+    """
+    with store.transaction() as unit:
+        pairs, transitions = list(unit.pairs()), unit.transitions()
+        corpus_hash, version = unit.corpus_hash(), unit.version()
+    folder = var / INDEX
+    settings = {"calibration": asdict(config.calibration), "retrieval": asdict(config.retrieval)}
+    if not force:
+        current = _up_to_date(folder, encoder, corpus_hash, transitions, settings)
+        if current:
+            return current
+    cache = VectorCache(var / VECTORS, encoder)
+    built = assemble(pairs, encoder, cache, config, progress)
+    manifest = publish(
+        folder,
+        retriever=built.retriever,
+        index=built.index,
+        lexical=built.lexical,
+        transitions=transitions,
+        calibration={"settings": settings, "fitted": to_json(built.calibration)},
+        corpus_hash=corpus_hash,
+        knowledge_version=version,
+    )
+    cache.prune([entry.encoded for entry in built.retriever.entries])
+    return IndexReport(
+        snapshot_id=manifest.snapshot_id,
+        is_new=True,
+        pairs=len(pairs),
+        entries=manifest.vector_count,
+        encoded=built.encoded,
+        knowledge_version=version,
+        calibration=built.calibration,
+    )
+
+
+def speller_of(retriever: Retriever) -> Speller:
+    """Return a speller that knows the words of a retriever's entries."""
+    return Speller((entry.encoded for entry in retriever.entries), main_locale(retriever.pairs))
+
+
+def _up_to_date(
+    folder: Path, encoder: Encoder, corpus_hash: str, transitions: Sequence[Transition], settings: dict[str, Any]
+) -> IndexReport | None:
+    """Return a report on the current snapshot where it is whole and of the same content and settings."""
+    try:
+        loaded = load_snapshot(folder, encoder, current_id(folder))
+    except VectorIndexError:
+        return None
+    manifest = loaded.manifest
+    same = (
+        manifest.corpus_hash == corpus_hash
+        and list(loaded.transitions) == list(transitions)
+        and loaded.calibration.get("settings") == settings
+    )
+    if not same:
+        return None
+    return IndexReport(
+        snapshot_id=manifest.snapshot_id,
+        is_new=False,
+        pairs=manifest.pair_count,
+        entries=manifest.vector_count,
+        encoded=0,
+        knowledge_version=manifest.knowledge_version,
+        calibration=None,
+    )
+
+
+def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(name, done, total)

@@ -1,0 +1,60 @@
+"""Matches → decision: answer or abstain, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kb.types import Match, Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyConfig:
+    """What the decision depends on, and what the bot says when it doesn't answer."""
+
+    threshold: float = 0.0
+    """Confidence from which the bot answers; 0 takes the one that was chosen when the index was built."""
+    abstain_message: str = (
+        "I don't have an answer to that, and I'd rather not guess. "
+        "Try other words, look at what others ask, or talk to a person."
+    )
+    empty_message: str = "I don't know anything yet. Please talk to a person."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What to do with a question; `confidence` is the probability that the best match is right."""
+
+    outcome: Outcome
+    confidence: float
+    threshold: float
+    message: str
+    reason: str
+
+
+class Policy:
+    """Decides by the calibrated confidence of the best match."""
+
+    def __init__(self, config: PolicyConfig, calibrated_threshold: float) -> None:
+        """Take the configuration, and the threshold that holds where it names none."""
+        self._config = config
+        self.threshold = config.threshold or calibrated_threshold
+
+    def decide(self, matches: Sequence[Match]) -> Decision:
+        """Return the decision on matches, best first."""
+        if not matches:
+            return self._abstain(0.0, self._config.empty_message, "The knowledge base is empty.")
+        confidence = matches[0].relevance
+        if confidence < self.threshold:
+            reason = f"The best match is right with {confidence:.0%}; {self.threshold:.0%} is needed to answer."
+            return self._abstain(confidence, self._config.abstain_message, reason)
+        return Decision(
+            outcome="answered",
+            confidence=confidence,
+            threshold=self.threshold,
+            message="",
+            reason=f"The match is right with {confidence:.0%}; {self.threshold:.0%} is needed to answer.",
+        )
+
+    def _abstain(self, confidence: float, message: str, reason: str) -> Decision:
+        return Decision(
+            outcome="abstained", confidence=confidence, threshold=self.threshold, message=message, reason=reason
+        )

@@ -1,0 +1,71 @@
+"""What of a pair is indexed: its question, its phrasings, and its answer in passages of a few sentences.
+
+A passage carries the question before it: 'it takes three days' says nothing about what takes three days. An answer of
+several passages is indexed as a whole too, for questions that touch all of it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+
+from kb.types import EntryRole, QAPair
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One indexed text: the row of its pair, what it is, how it is shown, and the text that is encoded."""
+
+    row: int
+    role: EntryRole
+    text: str
+    encoded: str
+
+
+def entries_of(pairs: Iterable[QAPair], passage_words: int) -> Iterator[Entry]:
+    """Yield the entries of all pairs, pair by pair; the order is the same for the same pairs.
+
+    Args:
+        pairs: their order gives the rows, from 0.
+        passage_words: length of a passage of an answer, about.
+    """
+    for row, pair in enumerate(pairs):
+        yield Entry(row=row, role="question", text=pair.question, encoded=pair.question)
+        for phrasing in pair.phrasings:
+            yield Entry(row=row, role="phrasing", text=phrasing, encoded=phrasing)
+        passages = split_passages(plain_text(pair.answer), passage_words)
+        for passage in passages:
+            yield Entry(row=row, role="answer", text=passage, encoded=f"{pair.question}: {passage}")
+        if len(passages) > 1:
+            whole = " ".join(passages)
+            yield Entry(row=row, role="answer", text=passages[0], encoded=f"{pair.question} {whole}")
+
+
+def document_of(pair: QAPair) -> str:
+    """Return question and answer as one plain text: what lexical retrieval reads of a pair besides its questions."""
+    return f"{pair.question} {plain_text(pair.answer)}"
+
+
+def plain_text(markdown: str) -> str:
+    """Return the words of a Markdown text, blocks separated by spaces; addresses of links are left out."""
+    words = []
+    for block in _MARKDOWN.parse(markdown):
+        if block.type == "inline":
+            words.extend(child.content for child in block.children or () if child.content)
+        elif block.type in ("fence", "code_block", "html_block"):
+            words.append(block.content)
+        if block.type.endswith("_close") or block.block:
+            words.append(" ")
+    return " ".join("".join(words).split())
+
+
+def split_passages(text: str, passage_words: int) -> Sequence[str]:
+    """Return the text in passages of about the same number of words; none where there is no text."""
+    words = text.split()
+    if not words:
+        return ()
+    count = max(1, round(len(words) / passage_words))
+    size = -(-len(words) // count)
+    return [" ".join(words[start : start + size]) for start in range(0, len(words), size)]

@@ -1,0 +1,247 @@
+"""A published state of the knowledge base on disk: pairs, both indexes and calibration, with a manifest written last.
+
+    index/
+      CURRENT                      the name of the snapshot that serves; replaced by an atomic rename
+      <snapshot id>/
+        pairs.jsonl  transitions.json  vectors.faiss  lexical/  calibration.json
+        manifest.json              what it was made of, and the hash of every file; a folder without it is not whole
+
+Answering needs nothing else: a server goes on while the database is away.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from kb.entries import Entry, entries_of
+from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, describe
+from kb.index import METRIC, FaissIndex
+from kb.lexical import LexicalIndex
+from kb.retriever import RetrievalConfig, Retriever, main_locale
+from kb.types import Encoder, QAPair, Transition
+
+FORMAT = 1
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+REMEDY = "run `frontdesk index` to build it again"
+_KEPT = 3
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What a snapshot was made of."""
+
+    snapshot_id: str
+    format: int
+    encoder_id: str
+    dimension: int
+    metric: str
+    pair_count: int
+    vector_count: int
+    corpus_hash: str
+    knowledge_version: int
+    retrieval: Mapping[str, Any]
+    files: Mapping[str, str]
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedSnapshot:
+    """A snapshot in memory, checked."""
+
+    manifest: Manifest
+    retriever: Retriever
+    transitions: tuple[Transition, ...]
+    calibration: Mapping[str, Any]
+
+
+def publish(
+    folder: Path,
+    *,
+    retriever: Retriever,
+    index: FaissIndex,
+    lexical: LexicalIndex,
+    transitions: Sequence[Transition],
+    calibration: Mapping[str, Any],
+    corpus_hash: str,
+    knowledge_version: int,
+) -> Manifest:
+    """Write a snapshot into a new folder, then make it the current one; older ones but a few are removed.
+
+    What is killed half-way leaves a folder without a manifest, which the next call removes, and the old one serving.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    snapshot_id = f"{now:%Y%m%dT%H%M%S}-{corpus_hash[:8]}-{uuid4().hex[:4]}"
+    target = folder / snapshot_id
+    (target / "lexical").mkdir(parents=True)
+    _write_json_lines(target / "pairs.jsonl", [asdict(pair) for pair in retriever.pairs])
+    _write_json(target / "transitions.json", [asdict(each) for each in transitions])
+    _write_json(target / "calibration.json", dict(calibration))
+    index.save(target / "vectors.faiss")
+    lexical.save(target / "lexical")
+    manifest = Manifest(
+        snapshot_id=snapshot_id,
+        format=FORMAT,
+        encoder_id=retriever.encoder.encoder_id,
+        dimension=index.dimension,
+        metric=METRIC,
+        pair_count=len(retriever.pairs),
+        vector_count=len(index),
+        corpus_hash=corpus_hash,
+        knowledge_version=knowledge_version,
+        retrieval=asdict(retriever.config),
+        files={name: _hash(target / name) for name in _names(target)},
+        created_at=now.isoformat(),
+    )
+    _write_json(target / MANIFEST, asdict(manifest))
+    activate(folder, snapshot_id)
+    _remove_old(folder, snapshot_id)
+    return manifest
+
+
+def activate(folder: Path, snapshot_id: str) -> None:
+    """Make a snapshot the current one, by an atomic rename."""
+    part = folder / f"{CURRENT}.{os.getpid()}.part"
+    part.write_text(snapshot_id, encoding="utf-8")
+    part.replace(folder / CURRENT)
+
+
+def current_id(folder: Path) -> str:
+    """Return the id of the current snapshot.
+
+    Raises:
+        IndexMissingError: none was published.
+    """
+    try:
+        return (folder / CURRENT).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise IndexMissingError(
+            describe(expected=f"an index in {folder}", got="none", remedy="run `frontdesk index`, or `frontdesk demo`")
+        ) from error
+
+
+def read_manifest(folder: Path, snapshot_id: str) -> Manifest:
+    """Return the manifest of a snapshot, without looking at its files.
+
+    Raises:
+        IndexDamagedError: there is none, or it is not one.
+    """
+    path = folder / snapshot_id / MANIFEST
+    try:
+        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise IndexDamagedError(describe(expected=f"a manifest at {path}", got=str(error), remedy=REMEDY)) from error
+
+
+def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None) -> LoadedSnapshot:
+    """Return a snapshot, by default the current one, with every file checked against the manifest.
+
+    Raises:
+        IndexMissingError: none was published.
+        IndexDamagedError: a file is missing, cut short or changed.
+        IndexStaleError: it was made with another encoder, or by a version of another format.
+    """
+    name = snapshot_id or current_id(folder)
+    manifest = read_manifest(folder, name)
+    _require_fitting(manifest, encoder)
+    target = folder / name
+    _require_whole(target, manifest)
+    try:
+        pairs = _read_pairs(target / "pairs.jsonl")
+        transitions = tuple(Transition(**each) for each in _read_json(target / "transitions.json"))
+        config = RetrievalConfig(**manifest.retrieval)
+        calibration = _read_json(target / "calibration.json")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise IndexDamagedError(describe(expected=f"a snapshot in {target}", got=str(error), remedy=REMEDY)) from error
+    entries: list[Entry] = list(entries_of(pairs, config.passage_words))
+    retriever = Retriever(
+        pairs=pairs,
+        entries=entries,
+        index=FaissIndex.load(target / "vectors.faiss"),
+        lexical=LexicalIndex.load(target / "lexical", main_locale(pairs)),
+        encoder=encoder,
+        config=config,
+    )
+    return LoadedSnapshot(manifest=manifest, retriever=retriever, transitions=transitions, calibration=calibration)
+
+
+def _require_fitting(manifest: Manifest, encoder: Encoder) -> None:
+    if manifest.format != FORMAT:
+        raise IndexStaleError(
+            describe(expected=f"an index of format {FORMAT}", got=f"format {manifest.format}", remedy=REMEDY)
+        )
+    if manifest.encoder_id != encoder.encoder_id or manifest.dimension != encoder.dimension:
+        raise IndexStaleError(
+            describe(
+                expected=f"an index of encoder {encoder.encoder_id} ({encoder.dimension} dimensions)",
+                got=f"one of {manifest.encoder_id} ({manifest.dimension} dimensions)",
+                remedy=REMEDY,
+            )
+        )
+
+
+def _require_whole(target: Path, manifest: Manifest) -> None:
+    for name, expected in manifest.files.items():
+        try:
+            found = _hash(target / name)
+        except OSError as error:
+            raise IndexDamagedError(
+                describe(expected=f"{name} in {target}", got=error.strerror or str(error), remedy=REMEDY)
+            ) from error
+        if found != expected:
+            raise IndexDamagedError(
+                describe(expected=f"{target / name} with hash {expected[:12]}", got=f"hash {found[:12]}", remedy=REMEDY)
+            )
+
+
+def _remove_old(folder: Path, current: str) -> None:
+    """Remove snapshots that were never finished, and all but the newest few: a server may still be reading those."""
+    snapshots = sorted(path for path in folder.iterdir() if path.is_dir())
+    whole = [path for path in snapshots if (path / MANIFEST).exists()]
+    kept = {path.name for path in whole[-_KEPT:]} | {current}
+    for path in snapshots:
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _names(target: Path) -> list[str]:
+    return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_pairs(path: Path) -> list[QAPair]:
+    with path.open(encoding="utf-8") as lines:
+        documents = [json.loads(line) for line in lines]
+    return [QAPair(**{**document, "phrasings": tuple(document["phrasings"])}) for document in documents]
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, document: Any) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        json.dump(document, stream, ensure_ascii=False, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _write_json_lines(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)

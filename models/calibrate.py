@@ -1,0 +1,140 @@
+"""Evidence of a match → probability that the answer is right, and the threshold under which the bot abstains.
+
+Logistic regression (Platt 1999) on the evidence of the best pair, fitted on the knowledge base itself, without test data
+and without labelled out-of-scope questions:
+
+- in scope: phrasings, each asked of an index in which it is hidden;
+- out of scope, near: the same questions with their whole pair or topic hidden;
+- out of scope, far: a bank of small talk and of other businesses' questions, less those that this knowledge base answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.types import FloatArray
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationConfig:
+    """What the calibration depends on."""
+
+    questions: int = 1_000
+    """Phrasings that are asked, at most."""
+    fewest: int = 60
+    """With fewer phrasings the default calibration stays."""
+    near_weight: float = 0.1
+    """Share of the near ones in the weight of what is out of scope."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """probability = sigmoid(slope · evidence + intercept); the bot answers from `threshold` on.
+
+    `validation` holds what was measured when it was fitted: counts, coverage and accuracy at the threshold.
+    """
+
+    slope: float
+    intercept: float
+    threshold: float
+    origin: str
+    validation: Mapping[str, float]
+
+    def probability(self, evidence: FloatArray) -> FloatArray:
+        """Return the probability of being right, in the shape of the evidence."""
+        return (1.0 / (1.0 + np.exp(-(self.slope * evidence + self.intercept)))).astype(np.float32)
+
+
+DEFAULT = Calibration(slope=16.0, intercept=-11.8, threshold=0.4, origin="default", validation={})
+"""For a knowledge base with too few phrasings to fit its own: fitted on the demo shop's."""
+
+
+def fit_calibration(
+    *,
+    in_scope: FloatArray,
+    is_right: BoolArray,
+    near: FloatArray,
+    far: FloatArray,
+    config: CalibrationConfig,
+) -> Calibration:
+    """Fit slope, intercept and threshold on the evidence of the best pair for questions of three kinds.
+
+    In scope and out of scope weigh the same, whatever their numbers. The threshold is the one with the most right
+    answers and right refusals by these weights.
+
+    Args:
+        in_scope: evidence of the best pair for questions that the knowledge base answers (n,).
+        is_right: whether that pair is the right one (n,).
+        near: for questions whose pair or topic was hidden (m,).
+        far: for questions of the bank (k,).
+        config: see `CalibrationConfig`; with fewer questions than `fewest` the default is returned.
+    """
+    if len(in_scope) < config.fewest or not is_right.any():
+        return DEFAULT
+    # Small talk that one bot refuses is what another one is for: what fits like a right answer teaches nothing.
+    far = far[far < np.median(in_scope)]
+    evidence = np.concatenate([in_scope, near, far]).astype(np.float64)
+    right = np.concatenate([is_right, np.zeros(len(near) + len(far), dtype=bool)])
+    weight = _weights(len(in_scope), len(near), len(far), config.near_weight)
+    slope, intercept = _logistic(evidence, right, weight)
+    fitted = Calibration(slope=slope, intercept=intercept, threshold=0.0, origin="fitted", validation={})
+    probability = fitted.probability(evidence.astype(np.float32))
+    is_in_scope = np.arange(len(evidence)) < len(in_scope)
+    threshold = _best_threshold(probability, right, is_in_scope, weight)
+    answered = probability >= threshold
+    validation = {
+        "in_scope": float(len(in_scope)),
+        "near_out_of_scope": float(len(near)),
+        "far_out_of_scope": float(len(far)),
+        "accuracy": float(is_right.mean()),
+        "coverage": float(answered[is_in_scope].mean()),
+        "accuracy_of_answered": _share(right[is_in_scope & answered]),
+        "far_refused": _share(~answered[len(in_scope) + len(near) :]),
+        "near_refused": _share(~answered[len(in_scope) : len(in_scope) + len(near)]),
+    }
+    return Calibration(slope=slope, intercept=intercept, threshold=threshold, origin="fitted", validation=validation)
+
+
+def to_json(calibration: Calibration) -> dict[str, Any]:
+    """Return the calibration as plain values."""
+    return asdict(calibration)
+
+
+def from_json(document: Mapping[str, Any]) -> Calibration:
+    """Return the calibration that `to_json` gave; TypeError where the document is not one."""
+    return Calibration(**document)
+
+
+def _weights(in_scope: int, near: int, far: int, near_weight: float) -> NDArray[np.float64]:
+    share = near_weight if near and far else float(bool(near))
+    groups = ((in_scope, 1.0), (near, share), (far, 1.0 - share))
+    return np.concatenate([np.full(count, weight / max(count, 1)) for count, weight in groups]) * in_scope
+
+
+def _logistic(evidence: NDArray[np.float64], right: BoolArray, weight: NDArray[np.float64]) -> tuple[float, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=100.0).fit(evidence[:, None], right, sample_weight=weight)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def _best_threshold(
+    probability: FloatArray, right: BoolArray, is_in_scope: BoolArray, weight: NDArray[np.float64]
+) -> float:
+    """Return the threshold with the highest weight of right answers and of refusals out of scope."""
+    order = np.argsort(-probability, kind="stable")
+    # Answering one more question: a right one is won, one out of scope is no longer refused.
+    gain = np.where(right, weight, np.where(is_in_scope, 0.0, -weight))[order]
+    best = int(np.argmax(np.cumsum(gain)))
+    following = probability[order[best + 1]] if best + 1 < len(order) else 0.0
+    return float((probability[order[best]] + following) / 2)
+
+
+def _share(flags: BoolArray) -> float:
+    return float(flags.mean()) if len(flags) else 0.0

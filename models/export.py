@@ -1,0 +1,152 @@
+"""A sentence model as one ONNX graph, pooling and normalisation included, checked against torch when it is made.
+
+The graph is kept in the data folder, so that serving needs onnxruntime and tokenizers, and torch only the first time.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from kb.errors import ModelError, describe
+from models.folder import ModelFolder
+
+if TYPE_CHECKING:
+    import torch
+
+OPSET = 18
+MAX_DIFFERENCE = 1e-3
+"""Largest difference of a component of a unit vector between ONNX Runtime and torch that is let through."""
+
+_TEXTS = ("Where is my parcel?", "How long does a refund take once you have my return?", "ok")
+
+
+def ensure_exported(model: ModelFolder, cache: Path) -> Path:
+    """Return the folder with `model.onnx`, `tokenizer.json` and `encoder.json`, made where it is missing.
+
+    Raises:
+        ModelError: the model can't be loaded, or its graph doesn't give what torch gives.
+    """
+    target = cache / model.encoder_id
+    if (target / "encoder.json").exists():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{model.encoder_id}.", suffix=".part", dir=cache))
+    try:
+        _export(model, part)
+        if (target / "encoder.json").exists():
+            return target
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
+    """Return the module (input_ids, attention_mask) → (n, d) unit vectors, in evaluation mode, and its tokenizer."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    from models.pooling import SentenceModule
+
+    try:
+        disable_progress_bar()
+        body = AutoModel.from_pretrained(
+            str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            describe(expected=f"a BERT-like model in {model.path}", got=str(error), remedy="use another model")
+        ) from error
+    return SentenceModule(body, model.pooling).eval(), tokenizer
+
+
+def _export(model: ModelFolder, folder: Path) -> None:
+    import torch
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    module, tokenizer = load_torch(model)
+    batch = tokenizer(list(_TEXTS), padding=True, return_tensors="pt")
+    inputs = (batch["input_ids"], batch["attention_mask"])
+    with torch.inference_mode():
+        expected = module(*inputs).numpy()
+    raw, final = folder / "raw.onnx", folder / "model.onnx"
+    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=model.max_length)}
+    with _quiet():
+        torch.onnx.export(
+            module,
+            inputs,
+            str(raw),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["vectors"],
+            dynamic_shapes=(shape, shape),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+        )
+        heads, width = int(model.config["num_attention_heads"]), int(model.config["hidden_size"])
+        fused = optimize_model(str(raw), model_type="bert", num_heads=heads, hidden_size=width, opt_level=0)
+        fused.save_model_to_file(str(final))
+    raw.unlink()
+    difference = _difference(final, inputs, expected)
+    if difference > MAX_DIFFERENCE:
+        raise ModelError(
+            describe(
+                expected=f"the graph of {model.name} to agree with torch within {MAX_DIFFERENCE:g}",
+                got=f"{difference:g}",
+                remedy="set the runtime to torch, and report the model",
+            )
+        )
+    _save_tokenizer(tokenizer, folder)
+    about = {
+        "encoder_id": model.encoder_id,
+        "dimension": int(expected.shape[1]),
+        "max_length": model.max_length,
+        "pad_id": int(tokenizer.pad_token_id or 0),
+        "prompt": model.prompt,
+        "max_difference_from_torch": difference,
+    }
+    (folder / "encoder.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+
+
+def _difference(graph: Path, inputs: Sequence["torch.Tensor"], expected: Any) -> float:
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    (found,) = session.run(None, dict(zip(names, (each.numpy() for each in inputs), strict=True)))
+    return float(np.abs(found - expected).max())
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ModelError(
+            describe(
+                expected="a model with a fast tokenizer", got="a slow one alone", remedy="convert it to tokenizer.json"
+            )
+        )
+    backend.save(str(folder / "tokenizer.json"))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports every pass of its own; what matters of it is checked afterwards."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nowhere:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            with contextlib.redirect_stderr(nowhere):
+                yield
+        finally:
+            logging.disable(logging.NOTSET)
