@@ -85,7 +85,7 @@ def _mended(
 
 
 def _hidden_with(retriever: Retriever) -> list[list[int]]:
-    """Return, for each pair, the entries that must go so that its questions are out of scope: its topic's, or its own."""
+    """Return, for each pair, the entries to hide so that its questions are out of scope: its topic's, or its own."""
     topics = {pair.topic for pair in retriever.pairs}
     by_topic = len(topics) >= _FEWEST_TOPICS and "" not in topics
     groups: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""ChatBot.answer(question, context) → Reply: understand, retrieve, match, decide, select, suggest. Start here.
+"""Start here: ChatBot.answer(question, context) → Reply: understand, retrieve, match, decide, select, suggest.
 
 It does no I/O and keeps nothing between calls: whoever calls it mints the turn id and records the turn, so that a replay
 of a logged turn is the same call.

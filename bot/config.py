@@ -105,9 +105,9 @@ def load_config(path: Path | None = None) -> Config:
         raise ConfigError(
             describe(expected="a TOML file", got=f"no file at {path}", remedy="name an existing file")
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            describe(expected="a TOML file", got=f"{path}: {error}", remedy="mend the line it names")
+            describe(expected="a TOML file", got=f"{path}: {error}", remedy="mend what it names")
         ) from error
     return from_mapping(Config, document, str(path))
 

@@ -77,7 +77,11 @@ class LiveBot:
         except FrontdeskError as error:
             self._refuse("", error)
             return False
-        if name in (self._serving.name, self._refused):
+        if name == self._serving.name:
+            # What was refused is no longer the current one.
+            self._refused, self._problem = "", None
+            return False
+        if name == self._refused:
             return False
         try:
             serving = _Serving(name, self._load(name))

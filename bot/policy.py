@@ -44,14 +44,14 @@ class Policy:
             return self._abstain(0.0, self._config.empty_message, "The knowledge base is empty.")
         confidence = matches[0].relevance
         if confidence < self.threshold:
-            reason = f"The best match is right with {confidence:.0%}; {self.threshold:.0%} is needed to answer."
+            reason = f"The nearest answer is {confidence:.0%} likely to be right; {self.threshold:.0%} is needed."
             return self._abstain(confidence, self._config.abstain_message, reason)
         return Decision(
             outcome="answered",
             confidence=confidence,
             threshold=self.threshold,
             message="",
-            reason=f"The match is right with {confidence:.0%}; {self.threshold:.0%} is needed to answer.",
+            reason=f"This answer is {confidence:.0%} likely to be right; {self.threshold:.0%} is needed.",
         )
 
     def _abstain(self, confidence: float, message: str, reason: str) -> Decision:

@@ -52,7 +52,8 @@ def select(
         value = (1 - weight) * relevance - weight * closest if selected else relevance
         best = int(np.argmax(np.where(left, value, -np.inf)))
         selected.append(best)
-        closest = np.maximum(closest, vectors @ vectors[best])
+        # Rounding takes the cosine of equal vectors above 1, where it would count as nearer than equal.
+        closest = np.maximum(closest, np.minimum(vectors @ vectors[best], 1.0))
         left[best] = False
         left &= closest <= duplicate_similarity
     return selected

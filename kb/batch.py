@@ -101,6 +101,10 @@ class Batch:
         self._put[known.pair_id] = None
         self.drop_phrasing(known, known.question_hash)
 
+    def phrases(self, known: Known, digests: Iterable[str]) -> bool:
+        """Whether the pair has every one of these texts, as its question or as a phrasing."""
+        return all(digest == known.question_hash or (known.pair_id, digest) in self._origins for digest in digests)
+
     def add_phrasing(self, known: Known, digest: str, text: str, origin: Origin) -> bool:
         """Give the pair a phrasing; return whether it didn't have it."""
         key = (known.pair_id, digest)

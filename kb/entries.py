@@ -4,14 +4,17 @@ A passage carries the question before it: 'it takes three days' says nothing abo
 several passages is indexed as a whole too, for questions that touch all of it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from kb.types import EntryRole, QAPair
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
+_TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,16 +52,26 @@ def document_of(pair: QAPair) -> str:
 
 
 def plain_text(markdown: str) -> str:
-    """Return the words of a Markdown text, blocks separated by spaces; addresses of links are left out."""
-    words = []
+    """Return the words of a Markdown text, lines and blocks separated by spaces; tags and addresses are left out."""
+    words: list[str] = []
     for block in _MARKDOWN.parse(markdown):
         if block.type == "inline":
-            words.extend(child.content for child in block.children or () if child.content)
-        elif block.type in ("fence", "code_block", "html_block"):
-            words.append(block.content)
-        if block.type.endswith("_close") or block.block:
+            words.extend(_word(child) for child in block.children or ())
+        else:
+            words.append(_word(block))
+        if block.block:
             words.append(" ")
     return " ".join("".join(words).split())
+
+
+def _word(token: Token) -> str:
+    """Return the words of one token; line breaks carry none, but hold words apart."""
+    is_break = token.type == "html_inline" and token.content.lower().startswith("<br")
+    if is_break or token.type in ("softbreak", "hardbreak"):
+        return " "
+    if token.type == "html_block":
+        return _TAG.sub(" ", token.content)
+    return "" if token.type == "html_inline" else token.content
 
 
 def split_passages(text: str, passage_words: int) -> Sequence[str]:

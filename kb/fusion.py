@@ -26,11 +26,14 @@ def fold(
     Returns:
         (n,) float32; -inf for a pair of which no entry counts.
     """
-    weights = np.exp(similarities.astype(np.float64) / temperature)
+    # Relative to the pair's highest one, so that no temperature is too low for the exponential.
+    highest = best_of(similarities, rows, count, empty=-np.inf).astype(np.float64)
+    base = np.where(np.isfinite(highest), highest, 0.0)
+    weights = np.exp((similarities - base[rows]) / temperature)
     total = np.bincount(rows, weights=weights, minlength=count)
     size = np.maximum(np.bincount(rows, minlength=count), 1)
     with np.errstate(divide="ignore"):
-        return (temperature * (np.log(total) - size_discount * np.log(size))).astype(np.float32)
+        return (base + temperature * (np.log(total) - size_discount * np.log(size))).astype(np.float32)
 
 
 def best_of(values: FloatArray, rows: RowArray, count: int, empty: float) -> FloatArray:

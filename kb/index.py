@@ -37,7 +37,11 @@ class VectorIndex(Protocol):
         """Remove vectors, and return how many were there."""
 
     def search(self, vectors: FloatArray, top_k: int) -> tuple[FloatArray, IdArray]:
-        """Return cosines and ids (q, k) of the nearest vectors, nearest first; k = min(top_k, number of vectors)."""
+        """Return cosines and ids (q, k) of the nearest vectors, nearest first; k = min(top_k, number of vectors).
+
+        Raises:
+            ValueError: the vectors are not (q, d).
+        """
 
     def reconstruct(self, ids: IdArray) -> FloatArray:
         """Return the vectors (n, d) of known ids, in the order given; KeyError for an unknown one."""
@@ -80,10 +84,17 @@ class FaissIndex:
     def remove(self, ids: IdArray) -> int:
         """Remove vectors, and return how many were there."""
         self._ids -= set(map(int, ids))
-        return int(self._index.remove_ids(np.asarray(ids, dtype=np.int64)))
+        selector = faiss.IDSelectorBatch(np.asarray(ids, dtype=np.int64))
+        return int(self._index.remove_ids(selector))
 
     def search(self, vectors: FloatArray, top_k: int) -> tuple[FloatArray, IdArray]:
-        """Return cosines and ids (q, k) of the nearest vectors, nearest first; k = min(top_k, number of vectors)."""
+        """Return cosines and ids (q, k) of the nearest vectors, nearest first; k = min(top_k, number of vectors).
+
+        Raises:
+            ValueError: the vectors are not (q, d).
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            raise ValueError(f"expected vectors of shape (q, {self.dimension}); got {vectors.shape}")
         # FAISS pads with id -1 when fewer vectors are there than asked for.
         k = min(top_k, len(self))
         if k == 0:

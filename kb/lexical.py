@@ -64,7 +64,7 @@ class LexicalIndex:
         return cls(analyser, _index(asked), _index(documents))
 
     def bm25(self, question: str) -> tuple[FloatArray, FloatArray]:
-        """Return BM25 of the question with every question or phrasing (m,) and with every pair (n,); 0 without a hit."""
+        """Return BM25 of the question with every question or phrasing (m,) and every pair (n,); 0 without a hit."""
         terms = self._analyser.terms(question)
         return _bm25(self._questions, terms), _bm25(self._documents, terms)
 
@@ -82,7 +82,7 @@ class LexicalIndex:
         """
         try:
             found = [bm25s.BM25.load(str(folder / name), load_corpus=False) for name in (_QUESTIONS, _DOCUMENTS)]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise IndexDamagedError(
                 describe(expected=f"a lexical index in {folder}", got=str(error), remedy="run `frontdesk index`")
             ) from error
@@ -91,8 +91,8 @@ class LexicalIndex:
 
 def _index(texts: Sequence[Sequence[str]]) -> bm25s.BM25:
     index = bm25s.BM25(k1=1.5, b=0.75)
-    # bm25s can't index nothing at all: a term that no question has stands in.
-    index.index([list(each) or [""] for each in texts], show_progress=False)
+    # bm25s can't index nothing at all: a term that no question has stands in, and one text where there is none.
+    index.index([list(each) or [""] for each in texts] or [[""]], show_progress=False)
     return index
 
 

@@ -1,8 +1,8 @@
 """question → Retrieved: dense and lexical retrieval over a pair's questions, phrasings and answer, fused.
 
-    evidence = fold(cosines of all entries) + lexical_weight · (BM25 of questions + BM25 of the whole pair) / 2
+    evidence = fold(cosines of its entries) + lexical_weight · (BM25 of its questions + BM25 of the whole) / 2
 
-with both BM25 relative to the best pair. Every constant is in `RetrievalConfig`; how they were chosen is in docs/log.md.
+with both BM25 relative to the best pair. Every constant is in `RetrievalConfig`; docs/log.md says how it was chosen.
 """
 
 from collections import Counter
@@ -153,7 +153,7 @@ class Retriever:
             hidden = np.bincount(self._rows[without], minlength=count)
             documents[hidden == np.diff(self._starts)] = 0.0
         questions = relative(best_of(asked, self._rows[self._asked], count, empty=0.0))
-        return (questions + relative(documents)) / 2 if self._has_answers else questions
+        return np.asarray((questions + relative(documents)) / 2, dtype=np.float32) if self._has_answers else questions
 
     def _similarities(self, vector: FloatArray, lexical: FloatArray) -> FloatArray:
         """Return cosines (e,) of the nearest entries, and of all entries of the pairs that share the rarest words."""

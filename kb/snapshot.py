@@ -4,7 +4,8 @@
       CURRENT                      the name of the snapshot that serves; replaced by an atomic rename
       <snapshot id>/
         pairs.jsonl  transitions.json  vectors.faiss  lexical/  calibration.json
-        manifest.json              what it was made of, and the hash of every file; a folder without it is not whole
+        manifest.json              what it was made of, and the hash of every file and of itself; a folder without it
+                                   is not whole
 
 Answering needs nothing else: a server goes on while the database is away.
 """
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, des
 from kb.index import METRIC, FaissIndex
 from kb.lexical import LexicalIndex
 from kb.retriever import RetrievalConfig, Retriever, main_locale
+from kb.text import text_hash
 from kb.types import Encoder, QAPair, Transition
 
 FORMAT = 1
@@ -51,6 +53,8 @@ class Manifest:
     retrieval: Mapping[str, Any]
     files: Mapping[str, str]
     created_at: str
+    seal: str = ""
+    """Hash of everything else that the manifest says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ def publish(
     """
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
-    snapshot_id = f"{now:%Y%m%dT%H%M%S}-{corpus_hash[:8]}-{uuid4().hex[:4]}"
+    snapshot_id = f"{now:%Y%m%dT%H%M%S%f}-{corpus_hash[:8]}-{uuid4().hex[:4]}"
     target = folder / snapshot_id
     (target / "lexical").mkdir(parents=True)
     _write_json_lines(target / "pairs.jsonl", [asdict(pair) for pair in retriever.pairs])
@@ -102,6 +106,7 @@ def publish(
         files={name: _hash(target / name) for name in _names(target)},
         created_at=now.isoformat(),
     )
+    manifest = replace(manifest, seal=_seal(manifest))
     _write_json(target / MANIFEST, asdict(manifest))
     activate(folder, snapshot_id)
     _remove_old(folder, snapshot_id)
@@ -122,7 +127,8 @@ def current_id(folder: Path) -> str:
         IndexMissingError: none was published.
     """
     try:
-        return (folder / CURRENT).read_text(encoding="utf-8").strip()
+        # What is damaged beyond UTF-8 names no snapshot either, and is refused as one that is not there.
+        return (folder / CURRENT).read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise IndexMissingError(
             describe(expected=f"an index in {folder}", got="none", remedy="run `frontdesk index`, or `frontdesk demo`")
@@ -133,13 +139,19 @@ def read_manifest(folder: Path, snapshot_id: str) -> Manifest:
     """Return the manifest of a snapshot, without looking at its files.
 
     Raises:
-        IndexDamagedError: there is none, or it is not one.
+        IndexDamagedError: there is none, or it was changed.
+        IndexStaleError: it is of another format.
     """
     path = folder / snapshot_id / MANIFEST
     try:
-        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        document = _read_json(path)
+        _require_format(document["format"])
+        manifest = Manifest(**document)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise IndexDamagedError(describe(expected=f"a manifest at {path}", got=str(error), remedy=REMEDY)) from error
+    if manifest.seal != _seal(manifest):
+        raise IndexDamagedError(describe(expected=f"{path} as written", got="a changed one", remedy=REMEDY))
+    return manifest
 
 
 def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None) -> LoadedSnapshot:
@@ -152,7 +164,7 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
     """
     name = snapshot_id or current_id(folder)
     manifest = read_manifest(folder, name)
-    _require_fitting(manifest, encoder)
+    _require_encoder(manifest, encoder)
     target = folder / name
     _require_whole(target, manifest)
     try:
@@ -174,11 +186,12 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
     return LoadedSnapshot(manifest=manifest, retriever=retriever, transitions=transitions, calibration=calibration)
 
 
-def _require_fitting(manifest: Manifest, encoder: Encoder) -> None:
-    if manifest.format != FORMAT:
-        raise IndexStaleError(
-            describe(expected=f"an index of format {FORMAT}", got=f"format {manifest.format}", remedy=REMEDY)
-        )
+def _require_format(found: Any) -> None:
+    if found != FORMAT:
+        raise IndexStaleError(describe(expected=f"an index of format {FORMAT}", got=f"format {found}", remedy=REMEDY))
+
+
+def _require_encoder(manifest: Manifest, encoder: Encoder) -> None:
     if manifest.encoder_id != encoder.encoder_id or manifest.dimension != encoder.dimension:
         raise IndexStaleError(
             describe(
@@ -215,6 +228,10 @@ def _remove_old(folder: Path, current: str) -> None:
 
 def _names(target: Path) -> list[str]:
     return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+
+
+def _seal(manifest: Manifest) -> str:
+    return text_hash(json.dumps(asdict(replace(manifest, seal="")), sort_keys=True))
 
 
 def _hash(path: Path) -> str:

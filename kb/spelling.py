@@ -58,7 +58,7 @@ class Speller:
             return word
         # Of the nearest ones, people get the first letter right most often; then the more frequent word.
         best = min(found, key=lambda each: (each.distance, each.term[0] != lower[0], -each.count, each.term))
-        return best.term
+        return str(best.term)
 
 
 @lru_cache(maxsize=1)

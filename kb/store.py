@@ -89,7 +89,8 @@ class KnowledgeStore:
         A pair with an id is the pair of that id: added, updated where anything differs, else unchanged. Its topic and
         source are kept where none is given. A pair without an id, in its locale:
 
-        - has a question and an answer that are known together: unchanged, merged where a phrasing is new;
+        - has a question and an answer that are known together: unchanged, merged where a phrasing is new (and no other
+          pair claims the question);
         - has a question that was given with another answer: by `policy`;
         - has an answer that is known to another question: merged, its question becomes a phrasing;
         - else: added, with an id made of its content.

@@ -175,13 +175,20 @@ def _place(connection: Connection, batch: Batch, given: _Given, policy: Duplicat
     """Decide what becomes of a pair and note it in the batch."""
     if given.pair_id:
         return _place_by_id(batch, given), given.pair_id
-    text = (given.question_hash, given.locale)
-    claims = []
-    for known, origin in batch.holders(text):
+    same, claims = [], []
+    for known, origin in batch.holders((given.question_hash, given.locale)):
         if known.answer_hash == given.answer_hash:
-            return ("merged" if _add_phrasings(batch, known, given) else "unchanged"), known.pair_id
-        if origin == "asked":
+            same.append(known)
+        elif origin == "asked":
             claims.append(known)
+    # Several pairs with ids may say the same: the one that has all the phrasings got them from this very pair before.
+    complete = next((known for known in same if batch.phrases(known, given.phrasings)), None)
+    if complete:
+        return "unchanged", complete.pair_id
+    # Where another pair claims the question nothing is added, lest the order of the pairs decide who gets it.
+    if same and not (claims and policy is DuplicatePolicy.KEEP):
+        _add_phrasings(batch, same[0], given)
+        return "merged", same[0].pair_id
     if claims and policy is DuplicatePolicy.KEEP:
         return "conflicting", claims[0].pair_id
     if claims:

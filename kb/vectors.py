@@ -52,9 +52,10 @@ class VectorCache:
         if stored < 2 * max(len(wanted), SHARD_TEXTS):
             return
         kept = self._read(wanted)
-        self._write(list(kept), np.stack(list(kept.values())))
+        written = self._write(list(kept), np.stack(list(kept.values()))) if kept else None
         for shard in shards:
-            shard.unlink()
+            if shard != written:
+                shard.unlink()
 
     def _encode_new(
         self, new: dict[bytes, str], places: dict[bytes, Any], progress: Callable[[int, int], None] | None
@@ -79,14 +80,17 @@ class VectorCache:
                 found.update((key, vector) for key, vector in zip(keys, vectors, strict=True) if key in wanted)
         return found
 
-    def _write(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
+    def _write(self, keys: Sequence[bytes], vectors: FloatArray) -> Path:
+        """Write a shard, and return its path: named after its keys, so that another one is another file."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _HASH_BYTES)
-        target = self._folder / f"{text_hash(keys[0].hex() + keys[-1].hex() + str(len(keys)))[:24]}.npz"
+        joined = b"".join(keys)
+        packed = np.frombuffer(joined, dtype=np.uint8).reshape(len(keys), _HASH_BYTES)
+        target = self._folder / f"{text_hash(joined.hex())[:24]}.npz"
         part = target.with_suffix(".part")
         with part.open("wb") as stream:
             np.savez(stream, keys=packed, vectors=vectors)
         part.replace(target)
+        return target
 
 
 def _key(text: str) -> bytes:
@@ -98,7 +102,10 @@ def _load(shard: Path) -> tuple[list[bytes], FloatArray]:
     try:
         with np.load(shard, allow_pickle=False) as arrays:
             keys, vectors = arrays["keys"], arrays["vectors"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        if len(keys) != len(vectors):
+            raise ValueError(f"{len(keys)} keys of {len(vectors)} vectors")
+    # A flipped bit may also say that the file is encrypted, or packed in a way of the future (RuntimeError).
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return [], np.empty((0, 0), dtype=np.float32)
     return list(_rows(keys)), vectors
 

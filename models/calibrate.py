@@ -1,11 +1,11 @@
 """Evidence of a match → probability that the answer is right, and the threshold under which the bot abstains.
 
-Logistic regression (Platt 1999) on the evidence of the best pair, fitted on the knowledge base itself, without test data
-and without labelled out-of-scope questions:
+Logistic regression (Platt 1999) on the evidence of the best pair, fitted on the knowledge base itself, without test
+data and without labelled out-of-scope questions:
 
 - in scope: phrasings, each asked of an index in which it is hidden;
 - out of scope, near: the same questions with their whole pair or topic hidden;
-- out of scope, far: a bank of small talk and of other businesses' questions, less those that this knowledge base answers.
+- out of scope, far: a bank of small talk and of other businesses' questions, less those that fit this knowledge base.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,10 @@ class Calibration:
 
     def probability(self, evidence: FloatArray) -> FloatArray:
         """Return the probability of being right, in the shape of the evidence."""
-        return (1.0 / (1.0 + np.exp(-(self.slope * evidence + self.intercept)))).astype(np.float32)
+        # Far below, exp overflows to infinity, and the probability is 0 as it should be.
+        with np.errstate(over="ignore"):
+            probability = 1.0 / (1.0 + np.exp(-(self.slope * evidence + self.intercept)))
+        return np.asarray(probability, dtype=np.float32)
 
 
 DEFAULT = Calibration(slope=16.0, intercept=-11.8, threshold=0.4, origin="default", validation={})
@@ -73,7 +76,8 @@ def fit_calibration(
         is_right: whether that pair is the right one (n,).
         near: for questions whose pair or topic was hidden (m,).
         far: for questions of the bank (k,).
-        config: see `CalibrationConfig`; with fewer questions than `fewest` the default is returned.
+        config: see `CalibrationConfig`; with fewer questions than `fewest` the default is returned, and so it is
+            where none of them was answered rightly, or nothing wrongly.
     """
     if len(in_scope) < config.fewest or not is_right.any():
         return DEFAULT
@@ -81,6 +85,8 @@ def fit_calibration(
     far = far[far < np.median(in_scope)]
     evidence = np.concatenate([in_scope, near, far]).astype(np.float64)
     right = np.concatenate([is_right, np.zeros(len(near) + len(far), dtype=bool)])
+    if right.all():
+        return DEFAULT
     weight = _weights(len(in_scope), len(near), len(far), config.near_weight)
     slope, intercept = _logistic(evidence, right, weight)
     fitted = Calibration(slope=slope, intercept=intercept, threshold=0.0, origin="fitted", validation={})

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import Tokenizer
 
+from kb.errors import ModelError, describe
 from kb.types import FloatArray
 from models.export import ensure_exported, load_torch
 from models.folder import open_model
@@ -67,6 +68,16 @@ def load_encoder(name: str = "", *, cache: Path, runtime: Runtime = "auto") -> S
     if runtime == "torch" or (runtime == "auto" and _has_gpu()):
         return _torch_encoder(model)
     folder = ensure_exported(model, cache)
+    try:
+        return _onnx_encoder(folder)
+    # onnxruntime and tokenizers have errors of their own for a file that they can't read.
+    except Exception as error:
+        raise ModelError(
+            describe(expected=f"a model in {folder}", got=str(error), remedy="remove that folder: it is made again")
+        ) from error
+
+
+def _onnx_encoder(folder: Path) -> SentenceEncoder:
     about: dict[str, Any] = read_about(folder)
     return SentenceEncoder(
         encoder_id=about["encoder_id"],

@@ -55,6 +55,7 @@ def ensure_exported(model: ModelFolder, cache: Path) -> Path:
 
 def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
     """Return the module (input_ids, attention_mask) → (n, d) unit vectors, in evaluation mode, and its tokenizer."""
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
@@ -66,7 +67,7 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
             str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             describe(expected=f"a BERT-like model in {model.path}", got=str(error), remedy="use another model")
         ) from error
@@ -78,7 +79,7 @@ def _export(model: ModelFolder, folder: Path) -> None:
     from onnxruntime.transformers.optimizer import optimize_model
 
     module, tokenizer = load_torch(model)
-    batch = tokenizer(list(_TEXTS), padding=True, return_tensors="pt")
+    batch = tokenizer(list(_TEXTS), padding=True, truncation=True, max_length=model.max_length, return_tensors="pt")
     inputs = (batch["input_ids"], batch["attention_mask"])
     with torch.inference_mode():
         expected = module(*inputs).numpy()

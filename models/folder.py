@@ -1,7 +1,7 @@
 """A sentence model on disk: what its files say, and what is refused before anything of it is read.
 
-The layout is that of sentence-transformers (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`); a plain
-transformers folder is taken as one with mean pooling. Weights are safetensors only: a pickle can run code when loaded.
+The layout is that of sentence-transformers (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`); a
+plain transformers folder is taken as one with mean pooling. Weights are safetensors only: a pickle can run code.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from kb.errors import ModelError, describe
 
@@ -22,6 +22,15 @@ BUNDLED = "all-MiniLM-L6-v2"
 
 _LIBRARY = "sentence_transformers."
 _KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
+# Up to version 5 sentence-transformers wrote flags; since then `pooling_mode` names the pooling.
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
 _HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*", "2_Normalize/*")
 _HASH_DIGITS = 12
 _BLOCK = 1 << 20
@@ -37,7 +46,8 @@ class ModelFolder:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """`config.json` of the transformer."""
-        return _read_json(self.path / "config.json")
+        found: Mapping[str, Any] = _read_json(self.path / "config.json")
+        return found
 
     @cached_property
     def pooling(self) -> Pooling:
@@ -46,14 +56,15 @@ class ModelFolder:
         if not file.exists():
             return "mean"
         settings = _read_json(file)
-        if settings.get("pooling_mode_cls_token"):
-            return "cls"
-        if settings.get("pooling_mode_max_tokens"):
-            return "max"
-        if settings.get("pooling_mode_mean_tokens", True):
-            return "mean"
+        named = settings.get("pooling_mode") or [mode for key, mode in _POOLING_FLAGS.items() if settings.get(key)]
+        modes = [named] if isinstance(named, str) else named or ["mean"]
+        for known in get_args(Pooling):
+            if modes == [known]:
+                return cast(Pooling, known)
         raise ModelError(
-            describe(expected="mean, cls or max pooling", got=f"another one in {file}", remedy="use another model")
+            describe(
+                expected="mean, cls or max pooling", got=f"{', '.join(modes)} in {file}", remedy="use another model"
+            )
         )
 
     @cached_property
@@ -61,7 +72,14 @@ class ModelFolder:
         """Tokens that are read of a text, special tokens included; the rest is cut off."""
         file = self.path / "sentence_bert_config.json"
         given = _read_json(file).get("max_seq_length") if file.exists() else None
-        return int(given or min(512, int(self.config.get("max_position_embeddings", 512))))
+        return int(given or min(512, self._tokenizer_length, int(self.config.get("max_position_embeddings", 512))))
+
+    @property
+    def _tokenizer_length(self) -> int:
+        """Where sentence-transformers keeps the length from version 6 on; huge where a model has none."""
+        file = self.path / "tokenizer_config.json"
+        settings = _read_json(file) if file.exists() else {}
+        return int(settings.get("model_max_length") or 512)
 
     @cached_property
     def prompt(self) -> str:
@@ -134,8 +152,19 @@ def _checked(path: Path, name: str) -> ModelFolder:
             )
         )
     modules = path / "modules.json"
-    for module in _read_json(modules) if modules.exists() else ():
-        kind = str(module.get("type", ""))
+    if modules.exists():
+        _check_modules(modules)
+    return ModelFolder(path, name)
+
+
+def _check_modules(modules: Path) -> None:
+    found = _read_json(modules)
+    if not isinstance(found, list) or not all(isinstance(module, dict) for module in found):
+        raise ModelError(
+            describe(expected=f"a list of modules in {modules}", got="another thing", remedy="fetch the model again")
+        )
+    for module in found:
+        kind, folder = str(module.get("type", "")), str(module.get("path", ""))
         if not kind.startswith(_LIBRARY) or kind.rsplit(".", 1)[-1] not in _KNOWN_MODULES:
             raise ModelError(
                 describe(
@@ -144,11 +173,10 @@ def _checked(path: Path, name: str) -> ModelFolder:
                     remedy="use a model without code of its own",
                 )
             )
-        if ".." in str(module.get("path", "")) or str(module.get("path", "")).startswith("/"):
+        if ".." in folder or folder.startswith("/"):
             raise ModelError(
-                describe(expected=f"paths within {path}", got=str(module["path"]), remedy="use another model")
+                describe(expected=f"paths within {modules.parent}", got=folder, remedy="use another model")
             )
-    return ModelFolder(path, name)
 
 
 def _read_json(file: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The fast forward pass: ONNX Runtime, texts sorted by length and packed by a token budget, so that little is padding."""
+"""The fast forward pass: ONNX Runtime, with texts sorted by length and packed by a token budget to avoid padding."""
 
 import json
 import os

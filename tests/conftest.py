@@ -10,9 +10,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, text
 
 from kb.database import connect, migrate
+
+# No test fails because the machine is busy.
+settings.register_profile("frontdesk", deadline=None)
+settings.load_profile("frontdesk")
 
 
 @pytest.fixture(scope="session")

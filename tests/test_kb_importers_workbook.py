@@ -145,7 +145,7 @@ def test_a_workbook_without_the_columns_is_refused_with_those_it_has(tmp_path: P
 
 
 def test_more_text_than_memory_should_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kb.importers.workbook._TEXTS_LIMIT", 100)
+    monkeypatch.setattr("kb.importers.workbook.TEXTS_LIMIT", 100)
     path = save(tmp_path, ("question", "answer"), ("a", "b"))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("xl/sharedStrings.xml", "x" * 101)

@@ -1,83 +1,19 @@
 import csv
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fakes_kb import pair
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from import_runs import CHATS, FAQ, counts, rows_of, run, write
 from openpyxl import Workbook
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from kb.database import connect, migrate
 from kb.errors import ImportFileError
-from kb.importing import ImportProgress, ImportReport, import_paths
+from kb.importing import ImportProgress
 from kb.store import DuplicatePolicy, KnowledgeStore
-from kb.tables import Base
 
 DATA = Path(os.environ.get("FRONTDESK_DATA", "../shared/data"))
-OUTCOMES = ("added", "updated", "merged", "unchanged", "conflicting", "rejected")
-CHATS = """conversation_id,role,text,time,pair_id
-1,customer,Hi!,2026-01-02T10:00:00Z,
-1,agent,Hello! You're chatting with Maya. How can I help?,2026-01-02T10:00:05Z,
-1,customer,where is my parcel,2026-01-02T10:00:10Z,
-1,agent,One moment please.,2026-01-02T10:00:15Z,
-1,agent,Open **My orders** and choose Track; parcels take 3-5 working days.,2026-01-02T10:01:00Z,
-1,customer,"Can I return worn boots? Mail me at anna@mail.example",2026-01-02T10:02:00Z,
-1,agent,Worn boots can go back within 14 days if they were worn indoors.,2026-01-02T10:03:00Z,
-1,customer,great thanks,2026-01-02T10:04:00Z,
-2,customer,how do i get my money back,2026-01-03T10:00:00Z,refund
-2,agent,I have refunded it to your card just now.,2026-01-03T10:01:00Z,
-2,customer,Can I return worn boots?,2026-01-03T10:02:00Z,
-2,agent,"Yes, but only if they were worn indoors, and within 14 days of delivery. It is free.",2026-01-03T10:03:00Z,
-2,customer,where is my parcel?,2026-01-03T10:04:00Z,
-"""
-FAQ = """id,question,answer,topic,locale,phrasings
-track,Where is my parcel?,Open My orders.,delivery,en,where is it|not here yet
-refund,When do I get my money?,Within 5 working days.,returns,en,
-"""
-
-
-def write(path: Path, content: str) -> Path:
-    path.write_text(content, encoding="utf-8")
-    return path
-
-
-def run(engine: Engine, *paths: Path, **options: Any) -> ImportReport:
-    options.setdefault("rejects_folder", paths[0].parent / "imports")
-    report = import_paths(KnowledgeStore(engine), paths, **options)
-    assert report.rows_read == sum(getattr(report, outcome) for outcome in OUTCOMES)
-    for file in report.files:
-        assert file.rows_read == sum(getattr(file, outcome) for outcome in OUTCOMES)
-    return report
-
-
-def counts(report: ImportReport) -> dict[str, int]:
-    return {outcome: count for outcome in OUTCOMES if (count := getattr(report, outcome))}
-
-
-def rows_of(engine: Engine) -> dict[str, list[tuple]]:
-    """Return everything that is stored, but the times at which it was."""
-    found = {}
-    with engine.connect() as connection:
-        for table in Base.metadata.sorted_tables:
-            columns = [column for column in table.columns if not column.name.endswith("_at")]
-            found[table.name] = sorted(map(tuple, connection.execute(select(*columns))), key=repr)
-    return found
-
-
-def new_engine(folder: Path) -> Engine:
-    engine = connect(folder / "frontdesk.db")
-    migrate(engine)
-    return engine
-
-
 PAIRS = [
     ("Wo ist mein Paket?", "Öffnen Sie **Meine Bestellungen**.", "Versand"),
     ("Größe, Farbe?", "Beides geht.", "Ware"),
@@ -219,8 +155,8 @@ def test_text_that_no_database_takes_is_cleaned_or_rejected(engine: Engine, tmp_
         {"question": "c", "answer": "d"},
     ]
     report = run(engine, write(tmp_path / "faq.jsonl", "".join(json.dumps(line) + "\n" for line in lines)))
-    assert counts(report) == {"added": 1, "merged": 1, "rejected": 1} or counts(report) == {"added": 2, "rejected": 1}
-    assert "a b" in [each.question for each in KnowledgeStore(engine).pairs()]
+    assert counts(report) == {"added": 2, "rejected": 1}
+    assert {each.question for each in KnowledgeStore(engine).pairs()} == {"a b", "c"}
 
 
 def test_a_question_known_with_another_answer_is_kept_or_replaced(engine: Engine, tmp_path: Path) -> None:
@@ -245,6 +181,29 @@ def test_two_rows_with_one_id_do_not_take_turns(engine: Engine, tmp_path: Path) 
 def test_a_mapping_names_columns_that_tell_nothing(sqlite_engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "faq.csv", "Column A,Column B\na,b\n")
     assert counts(run(sqlite_engine, path, mapping={"question": "Column A", "answer": "Column B"})) == {"added": 1}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"question": "Column C", "answer": "Column B"}, r"expected a column 'Column C' for question in faq\.csv"),
+        ({"question": "Column A"}, "expected columns for question and answer"),
+        ({"colour": "Column A"}, "expected one of question, answer, "),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused_and_nothing_is_stored(
+    sqlite_engine: Engine, tmp_path: Path, mapping: dict[str, str], message: str
+) -> None:
+    path = write(tmp_path / "faq.csv", "Column A,Column B\na,b\n")
+    with pytest.raises(ImportFileError, match=message):
+        run(sqlite_engine, path, mapping=mapping)
+    assert KnowledgeStore(sqlite_engine).count() == 0
+
+
+def test_a_mapping_names_the_columns_of_conversations(sqlite_engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "chats.csv", CHATS.replace("conversation_id,role,text,time", "A,B,C,D", 1))
+    report = run(sqlite_engine, path, mapping={"conversation_id": "A", "role": "B", "text": "C", "time": "D"})
+    assert (report.files[0].kind, report.turns_read, report.history_conversations) == ("transcript", 13, 2)
 
 
 def test_a_clearly_mixed_file_gets_a_locale_for_each_row(sqlite_engine: Engine, tmp_path: Path) -> None:
@@ -294,23 +253,6 @@ def test_what_is_no_import_is_refused_and_nothing_is_stored(
     assert KnowledgeStore(sqlite_engine).count() == 0
 
 
-def test_a_file_over_the_limit_is_refused_at_once(sqlite_engine: Engine, tmp_path: Path) -> None:
-    with (tmp_path / "huge.csv").open("wb") as stream:
-        stream.truncate(3_000_000_000)
-    with pytest.raises(ImportFileError, match=r"at most 2,000,000,000 bytes in huge\.csv; got 3,000,000,000"):
-        run(sqlite_engine, tmp_path / "huge.csv")
-
-
-def test_a_failure_while_storing_leaves_the_store_as_it_was(sqlite_engine: Engine, tmp_path: Path) -> None:
-    def stop(_: ImportProgress) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(sqlite_engine, write(tmp_path / "faq.csv", FAQ), progress=stop)
-    assert KnowledgeStore(sqlite_engine).count() == 0
-    assert not (tmp_path / "imports").exists()
-
-
 def test_progress_comes_to_the_end(sqlite_engine: Engine, tmp_path: Path) -> None:
     seen: list[ImportProgress] = []
     lines = "".join(f"q {number},a {number}\n" for number in range(1_200))
@@ -323,92 +265,6 @@ def test_progress_comes_to_the_end(sqlite_engine: Engine, tmp_path: Path) -> Non
     assert [each.rows_read for each in seen] == [500, 1_000, 1_200, 1_202]
     assert seen[-1].bytes_done == seen[-1].bytes_total
     assert [each.bytes_done for each in seen] == sorted(each.bytes_done for each in seen)
-
-
-TEXT = st.text(alphabet=st.sampled_from('ab,"\n=\x00 éß'), max_size=8)
-GOOD = st.tuples(st.integers(0, 5), st.integers(0, 3)).map(lambda pair: f'"how {pair[0]}?",answer {pair[1]}\n')
-BAD = st.sampled_from([",empty\n", "empty,\n", "one\n", "a,b,c\n", '"x"y,z\n', '"open,z\n', "\udcff,z\n"])
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(GOOD | BAD | TEXT.map(lambda text: f"{text}\n"), max_size=12))
-def test_rows_read_is_always_the_sum_of_the_outcomes(sqlite_engine: Engine, tmp_path: Path, lines: list[str]) -> None:
-    path = tmp_path / "faq.csv"
-    path.write_bytes("".join(["question,answer\n", "sure?,yes\n", *lines]).encode("utf-8", "surrogateescape"))
-    first, again = run(sqlite_engine, path), run(sqlite_engine, path)
-    assert first.rows_read == again.rows_read
-    assert first.rejected == again.rejected
-    assert again.added == again.updated == 0
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(GOOD, max_size=8), st.lists(BAD, max_size=5), st.randoms(use_true_random=False))
-def test_exactly_the_broken_rows_are_rejected(
-    sqlite_engine: Engine, tmp_path: Path, good: list[str], bad: list[str], chance: Any
-) -> None:
-    lines = [*good, *bad]
-    chance.shuffle(lines)
-    path = tmp_path / "faq.csv"
-    path.write_bytes("".join(["question,answer\n", "sure?,yes\n", *lines]).encode("utf-8", "surrogateescape"))
-    report = run(sqlite_engine, path)
-    assert (report.rejected, report.rows_read) == (len(bad), len(lines) + 1)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from kb.database import connect
-from kb.importing import import_paths
-from kb.store import KnowledgeStore
-
-folder = Path(sys.argv[1])
-import_paths(KnowledgeStore(connect(folder / "frontdesk.db")), [folder / "in"], rejects_folder=folder / "imports")
-"""
-
-
-@pytest.mark.parametrize("stored_bytes", [200_000, 4_000_000])
-def test_an_import_killed_in_the_middle_and_run_again_ends_as_one_run(tmp_path: Path, stored_bytes: int) -> None:
-    folders = [tmp_path / "killed", tmp_path / "whole"]
-    for folder in folders:
-        (folder / "in").mkdir(parents=True)
-        rows = "".join(
-            f'"How do I do thing number {number}?","Do this, then **that**, {number} times.\n{"step " * 40}"\n'
-            for number in range(15_000)
-        )
-        write(folder / "in" / "faq.csv", f"question,answer\n{rows}broken\n")
-        write(folder / "in" / "chats.csv", CHATS)
-    engines = [new_engine(folder) for folder in folders]
-    KnowledgeStore(engines[0]).upsert([pair("Known before?", "Yes.")])
-    KnowledgeStore(engines[1]).upsert([pair("Known before?", "Yes.")])
-    engines[0].dispose()
-    log = folders[0] / "frontdesk.db-wal"
-    before = log.stat().st_size if log.exists() else 0
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(folders[0])], cwd=Path(__file__).parent.parent)
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        # What a transaction has changed spills into the write-ahead log long before it is committed.
-        if log.exists() and log.stat().st_size > before + stored_bytes:
-            break
-        time.sleep(0.002)
-    process.kill()
-    assert process.wait(timeout=30) == -signal.SIGKILL
-    engine = connect(folders[0] / "frontdesk.db")
-    assert [each.question for each in KnowledgeStore(engine).pairs()] == ["Known before?"]
-    assert not (folders[0] / "imports").exists()
-    reports = [
-        run(each, folder / "in", rejects_folder=folder / "imports")
-        for each, folder in zip([engine, engines[1]], folders, strict=True)
-    ]
-    assert counts(reports[0]) == counts(reports[1])
-    killed, whole = rows_of(engine), rows_of(engines[1])
-    for rows in (killed, whole):
-        del rows["imports"]
-    assert killed == whole
-    assert KnowledgeStore(engine).corpus_hash() == KnowledgeStore(engines[1]).corpus_hash()
-    names = sorted(path.name for path in (folders[0] / "imports").iterdir())
-    assert names == ["chats.rejected.csv", "faq.rejected.csv"]
-    for each in (engine, engines[1]):
-        each.dispose()
 
 
 @pytest.mark.data

@@ -6,14 +6,13 @@ import pytest
 from fakes_kb import pair
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
-from kb.database import connect, migrate, reading
+from kb.database import connect, migrate, reading, writing
 from kb.errors import InputError, NotFoundError
-from kb.store import DuplicatePolicy, HistoryConversation, HistoryTurn, KnowledgeStore, UpsertCounts
-from kb.tables import HistoryTurnRow, ImportRow, PairRow
+from kb.store import DuplicatePolicy, KnowledgeStore, UpsertCounts
+from kb.tables import ImportRow, KnowledgeVersionRow, PairRow, PhrasingRow
 from kb.text import content_hash
-from kb.types import Transition
 
 PARCEL = pair("Where is my parcel?", "It is on its way.", topic="delivery", source="faq.csv")
 
@@ -123,6 +122,13 @@ def test_a_pair_with_an_id_is_that_pair(store):
     stored = store.get("where")
     assert (stored.question, stored.answer, stored.phrasings) == ("Where is my order?", "Here.", ("Order?",))
     assert (stored.topic, stored.source) == ("delivery", "a.csv")
+
+
+def test_a_pair_given_again_goes_where_its_phrasings_went_though_another_one_says_the_same(store):
+    known, twin = pair("When?", "Now.", pair_id="y"), pair("What?", "Now.", pair_id="x")
+    given_pairs = [known, pair("What?", "Now.", phrasings=("Who?",)), twin]
+    assert outcomes(store, *given_pairs) == ["added", "merged", "added"]
+    assert outcomes(store, *given_pairs) == ["unchanged", "unchanged", "unchanged"]
 
 
 def test_pairs_with_ids_stay_apart_though_they_share_an_answer(store):
@@ -271,11 +277,17 @@ some_pairs = st.lists(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pairs=some_pairs)
-def test_whatever_is_given_adds_up_and_a_second_time_changes_nothing_where_ids_are_given_once(sqlite_engine, pairs):
+@given(retired=some_pairs, pairs=some_pairs)
+def test_whatever_is_given_adds_up_and_a_second_time_changes_nothing_where_ids_are_given_once(
+    sqlite_engine, retired, pairs
+):
     once = {each.pair_id: each for each in reversed(pairs) if each.pair_id}
     pairs = [each for each in pairs if not each.pair_id or once[each.pair_id] is each]
+    with writing(sqlite_engine) as connection:
+        for table in (PhrasingRow, PairRow, KnowledgeVersionRow):
+            connection.execute(delete(table))
     store = KnowledgeStore(sqlite_engine)
+    outcomes(store, *retired)
     store.retire([each.pair_id for each in store.pairs()])
     outcomes(store, *pairs)
     before = everything(store)
@@ -309,73 +321,6 @@ def test_memory_does_not_grow_with_the_number_of_pairs(sqlite_engine):
 
     peak(range(1_000))
     assert peak(range(1_000, 7_000)) < 1.5 * peak(range(7_000, 9_000))
-
-
-def conversation(key, *turns, **fields):
-    roles = [HistoryTurn(role=role, text=text, pair_id=pair_id) for role, text, pair_id in turns]
-    return HistoryConversation(conversation_key=key, turns=tuple(roles), **fields)
-
-
-ASKED = (
-    ("customer", "Where is it?", "a"),
-    ("agent", "On its way.", ""),
-    ("customer", "Thanks!", ""),
-    ("customer", "And the cost?", "b"),
-    ("customer", "The cost!", "b"),
-)
-
-
-@pytest.fixture
-def abc(store):
-    store.upsert([pair(f"Question {name}?", f"Answer {name}.", pair_id=name) for name in "abc"])
-    return store
-
-
-def test_transitions_count_what_was_asked_next(abc):
-    back = (("customer", "Cost?", "b"), ("agent", "Free.", "c"), ("customer", "Where?", "a"))
-    assert abc.add_history([conversation("1", *ASKED), conversation("2", *ASKED), conversation("3", *back)]) == 3
-    assert abc.transitions() == [
-        Transition(from_pair="a", to_pair="b", count=2),
-        Transition(from_pair="b", to_pair="a", count=1),
-    ]
-
-
-def test_transitions_leave_out_pairs_that_are_not_active(abc):
-    abc.add_history([conversation("1", *ASKED, ("customer", "Else?", "gone"))])
-    abc.retire(["a"])
-    assert abc.transitions() == []
-
-
-def test_history_given_again_changes_nothing_and_keeps_its_matches(abc, engine):
-    unmatched = [(role, text, "") for role, text, _ in ASKED]
-    given_history = [conversation("", *unmatched), conversation("2", *unmatched)]
-    assert abc.add_history(given_history) == 2
-    found = list(abc.unmatched_history())
-    assert [each.text for each in found] == [text for role, text, _ in ASKED if role == "customer"] * 2
-    assert abc.match_history({each.history_turn_id: "a" if "Where" in each.text else "b" for each in found}) == 8
-    assert list(abc.unmatched_history()) == []
-    assert abc.add_history(given_history) == 0
-    assert abc.transitions() == [Transition(from_pair="a", to_pair="b", count=4)]
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(HistoryTurnRow)) == 10
-
-
-def test_pairs_that_become_known_are_filled_in(abc):
-    abc.add_history([conversation("1", *((role, text, "") for role, text, _ in ASKED))])
-    assert abc.transitions() == []
-    assert abc.add_history([conversation("1", *ASKED)]) == 0
-    assert abc.transitions() == [Transition(from_pair="a", to_pair="b", count=1)]
-
-
-def test_a_longer_export_of_a_conversation_replaces_the_shorter_one(abc):
-    abc.add_history([conversation("1", *ASKED[:1])])
-    assert abc.add_history([conversation("1", *ASKED)]) == 1
-    assert abc.transitions() == [Transition(from_pair="a", to_pair="b", count=1)]
-
-
-def test_history_is_no_knowledge_and_makes_no_version(abc):
-    abc.add_history([conversation("1", *ASKED, source="chats.csv")])
-    assert abc.version() == 1
 
 
 def test_an_import_is_recorded(store, engine):

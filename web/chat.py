@@ -57,7 +57,7 @@ def mount_page(app: FastAPI, service: ChatService, branding: Branding, web: WebC
     """
     app.mount(ASSETS_PATH, StaticFiles(directory=ASSETS), name="chat-assets")
     _add_icons(app, branding)
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         build_page(service, branding, web),
         path="/",
@@ -71,6 +71,7 @@ def mount_page(app: FastAPI, service: ChatService, branding: Branding, web: WebC
         theme=gradio_theme(branding),
         head=head(branding),
     )
+    return app
 
 
 def _add_icons(app: FastAPI, branding: Branding) -> None:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast, get_args
 
-from kb.errors import FrontdeskError, InputError, MessageError, NotFoundError, StorageError, describe
+from kb.errors import (
+    FrontdeskError,
+    InputError,
+    MessageError,
+    NotFoundError,
+    StorageError,
+    VectorIndexError,
+    describe,
+)
 from kb.text import clean_line
 from kb.types import ImpressionRole, VoteReason
 from web.chat_view import hand_over_view, reply_view, turn_view
@@ -24,7 +32,14 @@ _TEXTS = {
     "message": "That can't be sent as it is: it is empty, too long or not text.",
     "not_found": "This conversation is no longer on the server.",
     "away": "This can't be saved just now. Please try again in a moment.",
+    "not_ready": "The answers are still being prepared. Please try again in a moment.",
     "failed": "Something went wrong on our side. Please try again.",
+}
+_KINDS: dict[type[FrontdeskError], str] = {
+    InputError: "message",
+    NotFoundError: "not_found",
+    StorageError: "away",
+    VectorIndexError: "not_ready",
 }
 
 
@@ -58,12 +73,18 @@ def chat_actions(service: ChatService) -> list[Action]:
     @_told
     def request_person(payload: dict[str, Any]) -> dict[str, Any]:
         contact = clean_line(_text(payload, "contact"))[:MAX_CONTACT]
-        return hand_over_view(service.hand_over(_identifier(payload, "conversation_id"), contact=contact))
+        handed = service.hand_over(
+            _identifier(payload, "conversation_id"),
+            contact=contact,
+            channel=CHANNEL,
+            idempotency_key=_identifier(payload, "idempotency_key"),
+        )
+        return hand_over_view(handed)
 
     @_told
     def load_history(payload: dict[str, Any]) -> dict[str, Any]:
         turns = service.history(_text(payload, "conversation_id"))
-        return {"turns": [turn_view(turn) for turn in turns], "hand_overs": []}
+        return {"turns": [turn_view(turn) for turn in turns]}
 
     @_told
     def clear_history(payload: dict[str, Any]) -> dict[str, Any]:
@@ -92,11 +113,7 @@ def _told(action: Action) -> Action:
 
 
 def _kind(error: FrontdeskError) -> str:
-    if isinstance(error, InputError):
-        return "message"
-    if isinstance(error, NotFoundError):
-        return "not_found"
-    return "away" if isinstance(error, StorageError) else "failed"
+    return next((kind for family, kind in _KINDS.items() if isinstance(error, family)), "failed")
 
 
 def _text(payload: dict[str, Any], key: str) -> str:

@@ -16,7 +16,9 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-LINK_SCHEMES = frozenset({"http", "https", "mailto"})
+from kb.text import storable
+
+LINK_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 _TAGS = """a abbr b blockquote br code dd del dl dt em h3 h4 h5 h6 hr i ins kbd li mark ol p pre q s small strong sub
 sup table tbody td tfoot th thead tr u ul"""
 _ATTRIBUTES = {"a": {"href", "title"}, "abbr": {"title"}, "ol": {"start"}, "td": {"colspan", "rowspan"}}
@@ -25,17 +27,18 @@ _ALIGNMENTS = {"align": {"left", "center", "right"}}
 _ADDRESS = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 # The page itself owns the first two levels of headings.
 _FIRST_HEADING = 3
-# Wide content scrolls inside its own box, which the keyboard must be able to reach.
-_BOX = '<div class="fd-wide" role="region" aria-label="{label}" tabindex="0">'
+# Wide content scrolls inside its own box, which the keyboard must be able to reach. A group and not a region: an answer
+# may have several, and landmarks of one name can't be told apart.
+_BOX = '<div class="fd-wide" role="group" aria-label="{label}" tabindex="0">'
 
 
 def render_markdown(text: str) -> str:
     """Return the Markdown text as sanitised HTML.
 
-    Links keep only http, https and mailto addresses, open in a new tab and carry rel="noopener noreferrer".
+    Links keep only http, https, mailto and tel addresses, open in a new tab and carry rel="noopener noreferrer".
     """
     clean = nh3.clean(
-        _parser().render(text),
+        _parser().render(storable(text)),
         tags=set(_TAGS.split()),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         tag_attribute_values={"td": dict(_ALIGNMENTS), "th": dict(_ALIGNMENTS)},

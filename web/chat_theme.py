@@ -7,6 +7,7 @@ import base64
 import html
 import json
 import re
+from functools import reduce
 from pathlib import Path
 
 import gradio as gr
@@ -94,8 +95,7 @@ def palette(colour: str, base: dict[str, str], tint: float) -> dict[str, str]:
         "tint": tinted,
         "brand": button,
         "on-brand": foreground(button),
-        # A tint is the hardest ground that text in the brand colour stands on.
-        "brand-text": readable(colour, tinted),
+        "brand-text": reduce(readable, (tinted, base["hover"], base["bad-tint"]), colour),
     }
 
 

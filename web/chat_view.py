@@ -75,7 +75,7 @@ def _why(question: str, reply: Reply, first: Response | None) -> dict[str, Any]:
         "matched_text": first.matched if first else "",
         "understood": explanation.understood if explanation.understood.strip() != question.strip() else "",
         "source": _source(first) if first else "",
-        "reason": explanation.reason,
+        "reason": _capital(explanation.reason),
         "words": confidence_words(max(0.0, reply.confidence)),
         "percent": _percent(reply.confidence),
         "runners_up": _runners_up(explanation),
@@ -84,7 +84,7 @@ def _why(question: str, reply: Reply, first: Response | None) -> dict[str, Any]:
 
 
 def _source(response: Response) -> str:
-    return " · ".join(part for part in (response.topic, response.source) if part)
+    return _capital(" · ".join(part for part in (response.topic, response.source) if part))
 
 
 def _runners_up(explanation: Explanation) -> list[dict[str, Any]]:
@@ -92,6 +92,10 @@ def _runners_up(explanation: Explanation) -> list[dict[str, Any]]:
         {"question": other.question, "percent": _percent(other.relevance), "reason": other.reason}
         for other in explanation.runners_up[:_SHOWN_RUNNERS_UP]
     ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _percent(probability: float) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from kb.errors import ImportFileError, describe
 from kb.importers.encodings import detect_encoding
-from kb.importers.lines import LINE_LIMIT, LineReader
+from kb.importers.lines import LINE_LIMIT, SHOWN, LineReader
 from kb.importers.records import FileFormat, Reject, Row
 
 _SAMPLED_ROWS = 200
@@ -112,13 +112,20 @@ class _Elements:
             return _row(line, value, original)
 
     def _reject(self, reason: str) -> Reject:
-        """Reject the text up to where the next object begins; without one, all that is left of the window."""
+        """Reject the text up to where the next object begins, or to the end; of an endless one keep the head."""
         line = self._line
+        head = ""
         found = _NEXT_OBJECT.search(self._text, self._at + 1)
-        while found is None and len(self._text) - self._at < LINE_LIMIT and self._fill():
-            found = _NEXT_OBJECT.search(self._text, self._at + 1)
+        while found is None:
+            if len(self._text) - self._at > LINE_LIMIT:
+                head = head or self._text[self._at : self._at + SHOWN]
+                # The comma before the next object may be the last that was read.
+                self._move(len(self._text) - _MARGIN)
+            if not self._fill():
+                break
+            found = _NEXT_OBJECT.search(self._text, self._at)
         end = found.end() if found else len(self._text)
-        original = self._text[self._at : end].rstrip(", \r\n]")
+        original = head or self._text[self._at : end].rstrip(", \r\n]")
         self._move(end)
         return Reject(line=line, reason=reason, original=original)
 

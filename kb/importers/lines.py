@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 LINE_LIMIT = 4_000_000
 _BLOCK = 1 << 18
-_SHOWN = 1_000
+SHOWN = 1_000
 _UNITS = {"utf-16": 2, "utf-16-le": 2, "utf-16-be": 2, "utf-32": 4}
 
 
@@ -41,7 +41,7 @@ class LineReader:
 
     def _line(self, number: int, raw: bytes) -> Line:
         if len(raw) > self._line_limit:
-            shown = raw[:_SHOWN].decode(self._codec, errors="backslashreplace")
+            shown = raw[:SHOWN].decode(self._codec, errors="backslashreplace")
             return Line(number, shown, f"line longer than {self._line_limit:,} bytes")
         try:
             return Line(number, raw.decode(self._codec).removesuffix("\r"))

@@ -19,7 +19,7 @@ from kb.importers.encodings import detect_encoding
 from kb.importers.lines import LineReader
 from kb.importers.records import FileFormat, Reject, Row
 
-_SIZE_LIMIT = 50_000_000
+SIZE_LIMIT = 50_000_000
 _COLUMNS = ("question", "answer", "topic", "phrasings", "id", "locale", "source")
 _ALSO_ASKED = re.compile(
     r"^[*_]{0,3}(also asked|other ways to ask|auch gefragt|andere formulierungen|aussi demandé|también preguntan)"
@@ -63,10 +63,10 @@ class MarkdownTable:
         self.path = path
         self.bytes_read = 0
         size = path.stat().st_size
-        if size > _SIZE_LIMIT:
+        if size > SIZE_LIMIT:
             raise ImportFileError(
                 describe(
-                    expected=f"at most {_SIZE_LIMIT:,} bytes of Markdown in {path.name}",
+                    expected=f"at most {SIZE_LIMIT:,} bytes of Markdown in {path.name}",
                     got=f"{size:,}",
                     remedy="split it, or bring it as CSV",
                 )

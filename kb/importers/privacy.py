@@ -42,7 +42,8 @@ _WITH_NOUN = re.compile(
 )
 _REACH_ME = re.compile(
     r"[,;]?\s?(?:\b(?:and|or|please|also|you can)\s){0,3}"
-    r"(?:\b(?:e-?mail|mail|call|reach|contact|write|text|ring|phone)(?: (?:me|us|to))?|\bmy (?:e-?mail|phone)(?: address| number)?)"
+    r"(?:\b(?:e-?mail|mail|call|reach|contact|write|text|ring|phone)(?: (?:me|us|to))?"
+    r"|\bmy (?:e-?mail|phone)(?: address| number)?)"
     r"(?:\s(?:at|on|to|under|is))?:?\s\[(?:email|phone)\]",
     re.IGNORECASE,
 )

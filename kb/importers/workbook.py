@@ -37,7 +37,7 @@ _UNREADABLE = (
     ),
 )
 # Texts of a workbook stand in one part that is held in memory.
-_TEXTS_LIMIT = 300_000_000
+TEXTS_LIMIT = 300_000_000
 _ROWS_LIMIT = 1_048_576
 _HEADER_ROWS = 1_000
 _TEXTS_PART = re.compile(r"sharedStrings", re.IGNORECASE)
@@ -122,10 +122,10 @@ class WorkbookTable:
                 texts = sum(part.file_size for part in archive.infolist() if _TEXTS_PART.search(part.filename))
         except _UNREADABLE as error:
             raise self._unreadable(error) from error
-        if texts > _TEXTS_LIMIT:
+        if texts > TEXTS_LIMIT:
             raise ImportFileError(
                 describe(
-                    expected=f"at most {_TEXTS_LIMIT:,} bytes of text in {self.path.name}",
+                    expected=f"at most {TEXTS_LIMIT:,} bytes of text in {self.path.name}",
                     got=f"{texts:,}",
                     remedy="save it as CSV, which is read row by row",
                 )

@@ -1,4 +1,4 @@
-"""Import many rows of which exactly one in a hundred is broken; print counts, seconds, rows a second, peak memory.
+"""Import many rows of which exactly one in a hundred is broken, twice, and print a table of counts, time and memory.
 
     python tests/benchmarks/import_rows.py [--rows 100000] [--var FOLDER]
 
@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from kb.database import connect, migrate
@@ -18,6 +19,7 @@ from kb.importing import ImportReport, import_paths
 from kb.store import KnowledgeStore
 
 MEMORY_BAR_MB = 1_500
+COUNTS = ("rows_read", "added", "updated", "merged", "unchanged", "conflicting", "rejected")
 SUBJECTS = ("boots", "tent", "rucksack", "stove", "jacket", "map", "sleeping bag", "poles", "gift card", "parcel")
 NEEDS = ("return", "exchange", "track", "repair", "rent", "insure", "clean", "resell", "wrap", "collect")
 BROKEN = (
@@ -50,17 +52,19 @@ def _measure(folder: Path, rows: int) -> int:
     engine = connect(folder / "frontdesk.db")
     migrate(engine)
     store = KnowledgeStore(engine)
-    before = _peak_mb()
-    print(f"{rows:,} rows, {broken:,} of them broken, {path.stat().st_size / 1e6:.1f} MB; peak before {before:.0f} MB")
+    print(
+        f"{rows:,} rows, {broken:,} of them broken, {path.stat().st_size / 1e6:.1f} MB; peak before {_peak_mb():.0f} MB"
+    )
     right = True
+    table = [("run", *COUNTS, "seconds", "rows/s", "peak MB")]
     for name in ("first", "again"):
         started = time.perf_counter()
         report = import_paths(store, [path], rejects_folder=folder / "imports")
-        seconds = time.perf_counter() - started
-        print(_line(name, report, seconds))
+        table.append(_line(name, report, time.perf_counter() - started))
         right &= report.rows_read == rows and report.rejected == broken and report.conflicting == 0
         right &= report.added + report.merged == rows - broken if name == "first" else report.unchanged == rows - broken
-    print(f"pairs in store {store.count():,}; peak {_peak_mb():.0f} MB; counts {'right' if right else 'WRONG'}")
+    _print_table(table)
+    print(f"{store.count():,} pairs in the store; counts {'right' if right else 'WRONG'}")
     engine.dispose()
     return 0 if right and _peak_mb() < MEMORY_BAR_MB else 1
 
@@ -85,10 +89,18 @@ def make_file(path: Path, rows: int) -> int:
     return broken
 
 
-def _line(name: str, report: ImportReport, seconds: float) -> str:
-    counts = ("rows_read", "added", "updated", "merged", "unchanged", "conflicting", "rejected")
-    shown = ", ".join(f"{count} {getattr(report, count):,}" for count in counts)
-    return f"{name}: {shown}; {seconds:.1f} s, {report.rows_read / seconds:,.0f} rows/s; peak {_peak_mb():.0f} MB"
+def _line(name: str, report: ImportReport, seconds: float) -> tuple[str, ...]:
+    counts = [f"{getattr(report, count):,}" for count in COUNTS]
+    return (name, *counts, f"{seconds:.1f}", f"{report.rows_read / seconds:,.0f}", f"{_peak_mb():.0f}")
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells in columns, the first row as the header."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for number, cells in enumerate(table):
+        print("| " + " | ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
 
 
 def _peak_mb() -> float:

@@ -1,6 +1,7 @@
 // The two dialogs: talk to a person, and start anew. <dialog> traps the focus, closes on Esc and gives the focus back.
 
 const CONTACT_LENGTH = 200;
+const HAND_OVERS = "frontdesk.hand_overs";
 
 function openDialog(dialog, ...content) {
   dialog.replaceChildren(make("form.fd-sheet", { novalidate: true }, ...content));
@@ -27,6 +28,7 @@ function openHandOver() {
     make("label.fd-label", { for: field.id }, "Your e-mail address or phone number"), field, error,
     directContact(),
     make("div.fd-buttons", {}, send, make("button.fd-plain", { onclick: () => dialog.close() }, "Cancel")));
+  let sent = {};
   field.focus();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -36,7 +38,9 @@ function openHandOver() {
     if (error.textContent) return field.focus();
     send.disabled = true;
     try {
-      handedOver(dialog, await call("request_person", { conversation_id: page.conversation, contact }));
+      // Sending the same again after a lost answer must not ask for two people.
+      if (sent.contact !== contact) sent = { contact, conversation_id: page.conversation, idempotency_key: mintKey() };
+      handedOver(dialog, await call("request_person", sent));
     } catch (problem) {
       error.textContent = problem.message;
       send.disabled = false;
@@ -64,15 +68,36 @@ function handedOver(dialog, answer) {
     make("p.fd-dim", {}, `Reference ${answer.reference}`),
     make("div.fd-buttons", {}, make("button.fd-button", { onclick: () => dialog.close() }, "Back to the chat")));
   dialog.querySelector("h2").focus();
-  showHandOver(answer);
+  const after = [...root.querySelectorAll("[data-turn]")].pop()?.dataset.turn ?? null;
+  // Not the address: whoever opens this browser next has no business with it.
+  const kept = { conversation: page.conversation, reference: answer.reference, after };
+  stored("localStorage", HAND_OVERS, JSON.stringify([...keptHandOvers(), kept]));
+  welcome(false);
+  showHandOver({ ...kept, contact: answer.contact });
+  toNewest();
   announce(text);
 }
 
-function showHandOver(answer) {
-  welcome(false);
-  $(".fd-log").append(make("p.fd-event", {}, icon("person"),
-    `You asked for a person. We will reply to ${answer.contact}. Reference ${answer.reference}.`));
-  toNewest();
+function keptHandOvers() {
+  try {
+    const kept = JSON.parse(stored("localStorage", HAND_OVERS) || "[]");
+    return kept.filter((handOver) => handOver.conversation === page.conversation);
+  } catch (error) {
+    console.info("What was kept of hand-overs can't be read; the page goes on without.", error.name);
+    return [];
+  }
+}
+
+function showHandOver({ reference, after, contact = "" }) {
+  const reply = contact ? ` We will reply to ${contact}.` : "";
+  const note = make("p.fd-event", {}, icon("person"), make("span", {}, `You asked for a person.${reply} Reference ${reference}.`));
+  // Where it happened, below the answer and any earlier note there.
+  if (!after) return $(".fd-log").prepend(note);
+  const place = root.querySelector(`[data-turn="${CSS.escape(after)}"]`);
+  if (!place) return $(".fd-log").append(note);
+  let last = place;
+  while (last.nextElementSibling?.matches(".fd-event")) last = last.nextElementSibling;
+  return last.after(note);
 }
 
 function confirmNew() {

@@ -13,6 +13,7 @@ function remember(conversation) {
 function forget() {
   page.conversation = null;
   stored("localStorage", CONVERSATION, null);
+  stored("localStorage", HAND_OVERS, null);
   $(".fd-log").replaceChildren();
   alertUser("");
   welcome(true);
@@ -34,7 +35,7 @@ async function ask(text, chosen = null) {
   const node = showQuestion(text);
   toNewest();
   focusComposer();
-  await send(node, { message: text, chosen, idempotency_key: mintKey() });
+  await send(node, { message: text, chosen, conversation_id: page.conversation, idempotency_key: mintKey() });
 }
 
 async function send(node, message) {
@@ -63,12 +64,12 @@ async function send(node, message) {
 
 async function askServer(message) {
   try {
-    return await call("ask_question", { ...message, conversation_id: page.conversation });
+    return await call("ask_question", message);
   } catch (problem) {
-    if (problem.kind !== "not_found" || !page.conversation) throw problem;
+    if (problem.kind !== "not_found" || !message.conversation_id) throw problem;
     // The conversation was erased on the server: what the visitor asks now begins a new one.
     page.conversation = null;
-    return call("ask_question", { ...message, chosen: null, conversation_id: null });
+    return call("ask_question", { ...message, chosen: null, conversation_id: null, idempotency_key: mintKey() });
   }
 }
 
@@ -78,7 +79,9 @@ function failed(node, message, problem) {
   const text = problem instanceof Problem ? problem.message : "Something went wrong on this page. Please try again.";
   const again = () => {
     box.remove();
-    send(node, message);
+    // The same key while nothing has changed, so that a question whose answer got lost is not recorded twice.
+    const same = message.conversation_id === page.conversation;
+    send(node, same ? message : { ...message, conversation_id: page.conversation, idempotency_key: mintKey() });
   };
   const edit = () => {
     node.remove();
@@ -107,9 +110,19 @@ function toNewest(answered = null) {
 
 function watchScroll() {
   const down = $(".fd-down");
-  const check = () => { down.hidden = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 160; };
-  scroller.addEventListener("scroll", check, { passive: true });
+  let atEnd = true;
+  const below = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+  const check = () => { down.hidden = below() < 160; };
+  scroller.addEventListener("scroll", () => {
+    atEnd = below() < 8;
+    check();
+  }, { passive: true });
   new ResizeObserver(check).observe($(".fd-log"));
+  // A keyboard that opens, a field that grows or an alert must not cover what the visitor was looking at.
+  new ResizeObserver(() => {
+    if (atEnd) scroller.scrollTop = scroller.scrollHeight;
+    check();
+  }).observe(scroller);
   down.addEventListener("click", () => {
     toNewest();
     focusComposer();
@@ -120,10 +133,10 @@ function watchScroll() {
 
 async function restore() {
   page.conversation = stored("localStorage", CONVERSATION);
-  if (!page.conversation) return showHistory([], []);
+  if (!page.conversation) return showHistory([]);
   try {
-    const { turns, hand_overs } = await call("load_history", { conversation_id: page.conversation });
-    showHistory(turns, hand_overs);
+    const { turns } = await call("load_history", { conversation_id: page.conversation });
+    showHistory(turns);
   } catch (problem) {
     if (problem.kind === "not_found") return forget();
     welcome(true);
@@ -132,8 +145,9 @@ async function restore() {
   return undefined;
 }
 
-function showHistory(turns, handOvers) {
+function showHistory(turns) {
   $(".fd-log").replaceChildren();
+  const handOvers = keptHandOvers();
   welcome(!turns.length && !handOvers.length);
   turns.forEach((turn) => showAnswer(showQuestion(turn.question), turn));
   handOvers.forEach(showHandOver);

@@ -93,7 +93,7 @@ function whyPanel(turn) {
   if (why.reason) fact("Reason", why.reason);
   if (why.runners_up.length) fact("Also considered", runnersUp(why.runners_up));
   fact("Version", make("code", {}, why.snapshot));
-  const panel = make("div.fd-why", { role: "region", "aria-label": title }, list);
+  const panel = make("div.fd-why", { role: "group", "aria-label": title }, list);
   const show = discloses(button, panel);
   button.addEventListener("click", () => show(panel.hidden));
   button.addEventListener("keydown", (event) => { if (event.key === "Escape") show(false); });
@@ -113,6 +113,8 @@ function runnersUp(others) {
 
 // Only the newest answer offers what to ask next: older offers would pull the eye back.
 function offerNext(node, turn) {
+  // What was not recorded can't be referred to.
+  const chosen = (choice) => (turn.votable ? { turn_id: turn.turn_id, pair_id: choice.pair_id, role: choice.role } : null);
   root.querySelectorAll(".fd-next").forEach((old) => old.remove());
   if (!turn.choices.length) return;
   const title = turn.outcome === "clarifying" ? "Did you mean" : "You could ask next";
@@ -120,7 +122,7 @@ function offerNext(node, turn) {
   const list = make("ul", { "aria-labelledby": heading.id }, ...turn.choices.map((choice) =>
     make("li", {}, make("button.fd-choice", {
       dir: "auto",
-      onclick: () => ask(choice.question, { turn_id: turn.turn_id, pair_id: choice.pair_id, role: choice.role }),
+      onclick: () => ask(choice.question, chosen(choice)),
     }, choice.question))));
   node.append(make("div.fd-next", {}, heading, list));
 }

@@ -1,0 +1,18 @@
+"""The command line as a typer application."""
+
+import typer
+
+from bot.cli import evaluate, knowledge
+
+app = typer.Typer(
+    name="frontdesk",
+    help="A customer-service bot that answers from an organisation's own answered questions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(knowledge.demo)
+app.command("import")(knowledge.import_)
+app.command("index")(knowledge.index)
+app.command("export")(knowledge.export)
+app.add_typer(evaluate.app, name="evaluate")

@@ -1,0 +1,93 @@
+"""`frontdesk evaluate intents | retrieval`: the bot on labelled test questions, through the path of production."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.build import bot_of, load_bot, open_encoder
+from bot.chatbot import ChatBot
+from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say, show, stages
+from bot.config import Config
+from bot.evaluation import compare_retrieval, intent_report, retrieval_report, run
+from bot.indexing import INDEX, VECTORS, assemble
+from bot.test_sets import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
+from kb.snapshot import current_id
+from kb.types import QAPair
+from kb.vectors import VectorCache
+
+app = typer.Typer(help="Measure the bot on labelled questions.", no_args_is_help=True)
+
+Tests = Annotated[list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")]
+
+
+@app.command()
+def intents(
+    test: Tests,
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", help="CSV with text,label; without it the knowledge base in the data folder."),
+    ] = None,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask test questions whose label is a pair; the texts of a label in the training file are its phrasings."""
+    settings = config_of(var, config)
+    rows = [row for path in test for row in read_intents(path)]
+    known = pairs_of_intents(read_intents(train)) if train else None
+    bot = _bot_of_pairs(known, var, settings) if known is not None else _bot_in_service(var, settings)
+    pair_ids = [pair.pair_id for pair in bot.retriever.pairs]
+    questions = labelled_of_intents(rows, pair_ids)
+    with stages() as told:
+        outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
+        report = intent_report(questions, outcomes, pair_ids)
+    _tell(report, as_json)
+
+
+@app.command()
+def retrieval(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder with passages.jsonl and test.jsonl.")],
+    split: Annotated[str, typer.Option("--split", help="Which questions: test, valid or train.")] = "test",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also embeddings alone and BM25 alone, on the same entries.")
+    ] = False,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Retrieve passages for questions; a passage is a pair, its title the question, its text the answer."""
+    settings = config_of(var, config)
+    pairs, questions = read_retrieval(folder, split)
+    bot = _bot_of_pairs(pairs, var, settings)
+    with stages() as told:
+        outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
+        report = retrieval_report(questions, outcomes)
+        if compare:
+            report |= compare_retrieval(bot, questions, outcomes, lambda done, total: told("Comparing", done, total))
+    _tell(report, as_json)
+
+
+def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
+    encoder = open_encoder(var, settings)
+    cache = VectorCache(var / VECTORS / "evaluate", encoder)
+    with stages() as told:
+        return bot_of(assemble(pairs, encoder, cache, settings, told), settings)
+
+
+def _bot_in_service(var: Path, settings: Config) -> ChatBot:
+    snapshot_id = current_id(var / INDEX)
+    return load_bot(var, open_encoder(var, settings), settings, snapshot_id)
+
+
+def _tell(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show(report)
+        return
+    intervals = report.get("intervals", {})
+    for name, value in report.items():
+        if name == "intervals":
+            continue
+        text = f"{value:.4f}" if isinstance(value, float) else str(value)
+        low_high = f"   95 %: {intervals[name][0]:.4f} to {intervals[name][1]:.4f}" if name in intervals else ""
+        say(f"{name:20} {text}{low_high}")

@@ -1,0 +1,156 @@
+"""Labelled test questions in files: intents (`text,label`) and retrieval (passages and questions in JSON lines)."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kb.errors import ImportFileError, InputError, describe
+from kb.types import QAPair
+
+OOS = "oos"
+"""The label of test questions that are out of scope."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Labelled:
+    """A test question and the ids of the pairs that answer it; none for one that is out of scope."""
+
+    question: str
+    right: frozenset[str]
+
+
+def read_intents(path: Path) -> list[tuple[str, str]]:
+    """Return (text, label) of a CSV file with these columns.
+
+    Raises:
+        ImportFileError: there is no such file, it has other columns, a row without text or label, or no row.
+    """
+    with _reading(path) as stream:
+        reader = csv.DictReader(stream, strict=True)
+        columns = reader.fieldnames or []
+        if not {"text", "label"} <= set(columns):
+            got = f"{path.name} with {', '.join(columns) or 'nothing'}"
+            raise ImportFileError(describe(expected="columns text,label", got=got, remedy="rename the columns"))
+        rows = [((row["text"] or "").strip(), (row["label"] or "").strip()) for row in reader]
+    for number, (text, label) in enumerate(rows, start=2):
+        if not text or not label:
+            raise ImportFileError(
+                describe(
+                    expected="a text and a label in every row", got=f"row {number} of {path.name}", remedy="fill in"
+                )
+            )
+    if not rows:
+        raise ImportFileError(describe(expected=f"rows in {path.name}", got="none", remedy="name another file"))
+    return rows
+
+
+def pairs_of_intents(rows: Sequence[tuple[str, str]]) -> list[QAPair]:
+    """Return one pair per label: its first text is the question, the others are phrasings; there is no answer."""
+    texts: dict[str, list[str]] = {}
+    for text, label in rows:
+        if label != OOS:
+            texts.setdefault(label, []).append(text)
+    return [
+        QAPair(pair_id=label, question=first, answer="", phrasings=tuple(others))
+        for label, (first, *others) in texts.items()
+    ]
+
+
+def labelled_of_intents(rows: Sequence[tuple[str, str]], pair_ids: Sequence[str]) -> list[Labelled]:
+    """Return test questions.
+
+    Raises:
+        InputError: a label is neither a pair nor `oos`.
+    """
+    unknown = sorted({label for _, label in rows} - set(pair_ids) - {OOS})
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise InputError(
+            describe(
+                expected=f"labels that are pairs, or {OOS}",
+                got=", ".join(unknown[:3]) + more,
+                remedy="mend the labels, or name the training file that has them",
+            )
+        )
+    return [Labelled(question=text, right=frozenset({label} - {OOS})) for text, label in rows]
+
+
+def read_retrieval(folder: Path, split: str) -> tuple[list[QAPair], list[Labelled]]:
+    """Return the passages of a folder as pairs, and the questions of a split; the format is in docs/benchmarks.md.
+
+    Raises:
+        ImportFileError: a file is missing or not of the format.
+    """
+    pairs = [
+        QAPair(
+            pair_id=str(_value(row, "id", folder / "passages.jsonl")),
+            question=str(row.get("title") or "") or str(_value(row, "text", folder / "passages.jsonl"))[:200],
+            answer=str(_value(row, "text", folder / "passages.jsonl")),
+            source=str(row.get("source") or ""),
+        )
+        for row in _read_lines(folder / "passages.jsonl")
+    ]
+    file = folder / f"{split}.jsonl"
+    questions = [
+        Labelled(question=str(_value(row, "question", file)), right=_ids(_value(row, "relevant", file), file))
+        for row in _read_lines(file)
+    ]
+    if not pairs or not questions:
+        raise ImportFileError(describe(expected=f"passages and questions in {folder}", got="none", remedy="fill it"))
+    return pairs, questions
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    with _reading(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise _not_json(path, number) from error
+            if not isinstance(row, dict):
+                raise _not_json(path, number)
+            rows.append(row)
+    return rows
+
+
+def _value(row: Mapping[str, Any], key: str, path: Path) -> Any:
+    if key not in row:
+        raise ImportFileError(
+            describe(expected=f"{key} in every line of {path}", got=", ".join(row) or "nothing", remedy="add it")
+        )
+    return row[key]
+
+
+def _ids(value: Any, path: Path) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise ImportFileError(
+            describe(expected=f"a list of passage ids as relevant in {path}", got=repr(value), remedy="mend the line")
+        )
+    return frozenset(map(str, value))
+
+
+def _not_json(path: Path, number: int) -> ImportFileError:
+    return ImportFileError(
+        describe(
+            expected="a JSON object a line", got=f"another thing in line {number} of {path}", remedy="mend the line"
+        )
+    )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield stream
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ImportFileError(
+            describe(expected=f"a UTF-8 file at {path}", got=str(reason), remedy="name another file")
+        ) from error

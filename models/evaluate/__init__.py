@@ -1,0 +1,1 @@
+"""Measures, each with its formula, over plain arrays; and bootstrap intervals of them."""

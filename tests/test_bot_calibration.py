@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import pytest
+from fakes_bot import SHOP, assembled
+from fakes_encoder import FakeEncoder
+
+from bot.calibration import calibrate, off_topic_bank
+from bot.config import Config
+from models.calibrate import DEFAULT, CalibrationConfig
+
+WORDS = ("please", "now", "today", "quickly", "for my friend", "thanks")
+PAIRS = tuple(
+    replace(each, phrasings=(*each.phrasings, *(f"{each.question} {word}" for word in WORDS))) for each in SHOP
+)
+CONFIG = CalibrationConfig(fewest=20)
+
+
+@pytest.fixture
+def fit(tmp_path):
+    """Calibrates over pairs, by default with phrasings enough; gives the calibration and what the encoder saw."""
+
+    def call(pairs=PAIRS, config=CONFIG, progress=None):
+        encoder = FakeEncoder(dimension=512)
+        parts = assembled(tmp_path, pairs, encoder, Config(calibration=CalibrationConfig(fewest=10**6)))
+        encoder.batches.clear()
+        entries = [entry.encoded for entry in parts.retriever.entries]
+        vectors = FakeEncoder(dimension=512).encode(entries)
+        return calibrate(parts.retriever, vectors, parts.speller, config, progress), encoder
+
+    return call
+
+
+def test_the_bank_holds_several_hundred_different_questions():
+    bank = off_topic_bank()
+    assert len(bank) == len(set(bank)) > 300
+    assert all(each == each.strip() for each in bank)
+
+
+def test_phrasings_are_found_though_they_are_hidden_and_the_bank_is_refused(fit):
+    calibration, _ = fit()
+    assert calibration.origin == "fitted"
+    assert calibration.validation["accuracy"] > 0.9
+    assert calibration.validation["coverage"] > 0.9
+    assert calibration.validation["far_refused"] > 0.9
+
+
+def test_with_too_few_phrasings_the_default_stays_and_nothing_is_encoded(fit):
+    calibration, encoder = fit(SHOP)
+    assert calibration is DEFAULT
+    assert encoder.batches == []
+
+
+def test_no_more_phrasings_are_asked_than_configured(fit):
+    calibration, _ = fit(config=replace(CONFIG, questions=25))
+    assert calibration.validation["in_scope"] == 25
+
+
+def test_phrasings_are_not_encoded_again(fit):
+    _, encoder = fit()
+    assert set(encoder.encoded) == set(off_topic_bank())
+
+
+def test_the_same_knowledge_gives_the_same_calibration(fit):
+    assert fit()[0] == fit()[0]
+
+
+def test_progress_ends_at_the_total(fit):
+    told = []
+    fit(progress=lambda done, total: told.append((done, total)))
+    assert told[0][0] == 0
+    assert told[-1][0] == told[-1][1] == len(off_topic_bank()) + sum(len(each.phrasings) for each in PAIRS)

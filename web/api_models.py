@@ -1,0 +1,154 @@
+"""What the REST API takes and gives, as pydantic models: they check requests and make the OpenAPI document."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kb.text import storable
+from kb.types import Explanation, FollowUp, ImpressionRole, Outcome, Response, Snapshot, Turn, VoteReason
+from web.message import MAX_COMMENT, MAX_CONTACT
+from web.records import Choice
+
+Identifier = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)]
+_EXAMPLE_ID = "0cX2o5m1c9oH5k0yNq3l7w"
+_EXAMPLE_TURN = "Vq1n3Jm0s7y2Pk4d"
+
+
+class _Request(BaseModel):
+    # A key that is not known is a mistake that would otherwise be found late, such as conversationId.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chosen(_Request):
+    """A follow-up or option that the customer clicked."""
+
+    turn_id: Identifier = Field(description="The turn that showed it.", examples=[_EXAMPLE_TURN])
+    pair_id: Identifier = Field(examples=["returns-window"])
+    role: ImpressionRole = Field(examples=["follow_up"])
+
+    def choice(self) -> Choice:
+        """Return it as the service takes it."""
+        return Choice(turn_id=self.turn_id, pair_id=self.pair_id, role=self.role)
+
+
+class ChatRequest(_Request):
+    """One message of a customer."""
+
+    message: str = Field(
+        description="As typed. Control characters are removed; what is left must be visible, and not too long.",
+        examples=["How do I send something back?"],
+    )
+    conversation_id: Identifier | None = Field(
+        default=None, description="None or absent: starts a conversation.", examples=[None]
+    )
+    chosen: Chosen | None = Field(
+        default=None, description="Where the message is a follow-up or option that was clicked.", examples=[None]
+    )
+
+
+class FeedbackRequest(_Request):
+    """A vote on one turn; the newest one counts."""
+
+    conversation_id: Identifier = Field(examples=[_EXAMPLE_ID])
+    turn_id: Identifier = Field(examples=[_EXAMPLE_TURN])
+    value: Annotated[int, Field(strict=True, ge=-1, le=1)] = Field(
+        description="1 helpful, -1 not helpful, 0 takes the vote back.", examples=[-1]
+    )
+    reason: VoteReason | None = Field(default=None, examples=["out_of_date"])
+    comment: str = Field(default="", max_length=MAX_COMMENT, examples=["The window is 60 days now."])
+
+
+class HandOverRequest(_Request):
+    """The wish to talk to a person."""
+
+    conversation_id: Identifier | None = Field(
+        default=None, description="None or absent: starts a conversation.", examples=[None]
+    )
+    contact: str = Field(default="", max_length=MAX_CONTACT, examples=["kim@example.org"])
+    reason: str = Field(default="asked", max_length=MAX_COMMENT, examples=["asked"])
+
+
+class ChatReply(BaseModel):
+    """The bot's reply. Without an answer, `message` holds its own words; answers are Markdown."""
+
+    conversation_id: str = Field(description="A secret: it opens the conversation.", examples=[_EXAMPLE_ID])
+    turn_id: str = Field(description="What a vote or a click refers to.", examples=[_EXAMPLE_TURN])
+    outcome: Outcome
+    message: str
+    responses: list[Response]
+    follow_ups: list[FollowUp] = Field(description="What to ask next; where outcome is clarifying, what was meant.")
+    confidence: float = Field(description="Probability that the first response is right.")
+    explanation: Explanation
+    snapshot: Snapshot
+    degraded: bool = Field(description="True: the answer could not be recorded, and no vote can refer to it.")
+
+
+class VoteReply(BaseModel):
+    """The vote that counts now."""
+
+    turn_id: str
+    value: int
+    reason: VoteReason | None
+    comment: str
+    created_at: datetime
+
+
+class HandOverReply(BaseModel):
+    """The hand-over as recorded."""
+
+    hand_over_id: str
+    conversation_id: str
+    reason: str
+    contact: str
+    transcript: list[dict[str, Any]] = Field(description="Entries with role, text, turn_id and created_at.")
+    created_at: datetime
+
+
+class Suggestions(BaseModel):
+    """Questions that can be answered, best first."""
+
+    questions: list[str] = Field(examples=[["How do I send something back?"]])
+
+
+class LoggedTurn(BaseModel):
+    """One exchange as it was sent, with the customer's vote."""
+
+    turn_id: str
+    ordinal: int = Field(description="From 1 in each conversation.")
+    question: str
+    created_at: datetime
+    vote: int
+    reply: dict[str, Any] = Field(description="As POST /api/v1/chat returned it, without conversation_id and degraded.")
+
+
+class Conversation(BaseModel):
+    """The newest 100 turns since the last clear, oldest first."""
+
+    conversation_id: str
+    turns: list[LoggedTurn]
+
+
+class Health(BaseModel):
+    """The server runs."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """The server can answer and record."""
+
+    status: str = Field(examples=["ready"])
+    snapshot: Snapshot
+
+
+def turn_to_json(turn: Turn) -> dict[str, Any]:
+    """Return a turn as `LoggedTurn` has it."""
+    return {
+        "turn_id": turn.turn_id,
+        "ordinal": turn.ordinal,
+        "question": turn.question,
+        "created_at": turn.created_at.isoformat(),
+        "vote": turn.vote,
+        "reply": dict(turn.reply),
+    }

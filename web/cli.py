@@ -1,0 +1,92 @@
+"""`frontdesk`: the entry point. It adds to the commands of `bot.cli` those that need the web's ChatService.
+
+It stands in `web` because `serve` starts the web application, and `bot` knows nothing of `web`.
+"""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from bot.build import Frontdesk, open_frontdesk
+from bot.cli.app import app
+from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, run, say, show
+from web.records import Answered, answered_to_json
+from web.service import ChatService
+
+CHANNEL = "cli"
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What a customer would write.")],
+    conversation: Annotated[str | None, typer.Option("--conversation", help="Id of one to go on with.")] = None,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the bot one question; the turn is logged like any other."""
+    settings = config_of(var, config)
+    frontdesk = open_frontdesk(var, settings)
+    try:
+        answered = _service(frontdesk).ask(question, conversation, channel=CHANNEL)
+    finally:
+        frontdesk.close()
+    if as_json:
+        show(answered_to_json(answered))
+    else:
+        _say(answered)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = None,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+) -> None:
+    """Serve the chat page and the REST API until Ctrl-C; a new index is taken up while it runs."""
+    settings = config_of(var, config)
+    web = settings.web
+    web = replace(web, host=web.host if host is None else host, port=web.port if port is None else port)
+    # Gradio takes seconds to import: an index that can't be served is told of before.
+    frontdesk = open_frontdesk(var, settings)
+    try:
+        from web.app import create_app
+        from web.http import listen
+        from web.http import serve as serve_app
+
+        application = create_app(_service(frontdesk), replace(settings, web=web))
+        with listen(web) as listener:
+            address = listener.getsockname()
+            errors.print(f"frontdesk answers at http://{_host(address[0])}:{address[1]}/ (stop it with Ctrl-C)")
+            serve_app(application, web, listener)
+    finally:
+        frontdesk.close()
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)
+
+
+def _service(frontdesk: Frontdesk) -> ChatService:
+    return ChatService(frontdesk.bot, frontdesk.log, frontdesk.config.web)
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _say(answered: Answered) -> None:
+    reply = answered.reply
+    for response in reply.responses:
+        say(f"{response.answer}\n\n— {response.question} ({reply.confidence:.0%} sure)\n")
+    if reply.message:
+        say(reply.message + "\n")
+    for follow_up in reply.follow_ups:
+        say(f"  · {follow_up.question}")
+
+
+if __name__ == "__main__":
+    main()
