@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from bot.chatbot import ChatBot
 from bot.config import Config
 from bot.follow_ups import FollowUps
-from bot.indexing import INDEX, Assembled, speller_of
+from bot.indexing import INDEX, Assembled, probe_of, speller_of
 from bot.live import LiveBot
 from bot.policy import Policy
 from kb.database import connect, migrate
@@ -22,6 +22,7 @@ from kb.types import Encoder, Snapshot, Transition
 from models.calibrate import Calibration, from_json
 from models.encoder import SentenceEncoder, load_encoder
 from models.matcher import ZeroShotMatcher
+from models.probe import Probe
 
 ENCODERS = "encoders"
 DATABASE = "frontdesk.db"
@@ -120,6 +121,7 @@ def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> C
         retriever=loaded.retriever,
         transitions=loaded.transitions,
         calibration=calibration,
+        probe=probe_of(loaded.retriever, loaded.arrays, config.probe),
         speller=speller_of(loaded.retriever),
         config=config,
         index_id=snapshot_id,
@@ -133,6 +135,7 @@ def bot_of(assembled: Assembled, config: Config) -> ChatBot:
         retriever=assembled.retriever,
         transitions=(),
         calibration=assembled.calibration,
+        probe=assembled.probe,
         speller=assembled.speller,
         config=config,
         index_id="memory",
@@ -145,13 +148,15 @@ def make_bot(
     retriever: Retriever,
     transitions: tuple[Transition, ...],
     calibration: Calibration,
+    probe: Probe | None,
     speller: Speller,
     config: Config,
     index_id: str,
     knowledge_version: str,
 ) -> ChatBot:
     """Wire the six steps of an answer."""
-    matcher = ZeroShotMatcher(calibration)
+    row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
+    matcher = ZeroShotMatcher(calibration, probe, row, config.probe.weight)
     return ChatBot(
         retriever=retriever,
         matcher=matcher,

@@ -1,7 +1,7 @@
 """Calibration of one state of the knowledge base: asks it its own phrasings, hidden, and what it can't know."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -10,6 +10,10 @@ from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.types import FloatArray
 from models.calibrate import Calibration, CalibrationConfig, fit_calibration
+from models.probe import FittedProbe
+
+Probed = tuple[FittedProbe, Mapping[int, int], float]
+"""A probe, the position in it of each fitted entry, and the weight of its values."""
 
 _BANK = "off_topic.txt"
 _FEWEST_TOPICS = 5
@@ -27,6 +31,8 @@ def calibrate(
     speller: Speller,
     config: CalibrationConfig,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    probed: Probed | None = None,
 ) -> Calibration:
     """Return the calibration of a retriever; the default one where there are too few phrasings.
 
@@ -36,8 +42,11 @@ def calibrate(
         speller: mends slips as it will for customers.
         config: see `CalibrationConfig`.
         progress: called with the number of questions that were asked, and of all.
+        probed: the probe whose values are added to the evidence.
     """
     phrasings = [at for at, entry in enumerate(retriever.entries) if entry.role == "phrasing"]
+    if probed:
+        phrasings = [at for at in phrasings if at in probed[1]]
     if len(phrasings) < config.fewest:
         return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
     order = np.random.default_rng(config.seed).permutation(len(phrasings))[: config.questions]
@@ -49,16 +58,16 @@ def calibrate(
     mended = _mended(retriever, asked, vectors, speller)
     for done, (entry, (question, vector)) in enumerate(zip(asked, mended, strict=True)):
         row = retriever.entries[entry].row
-        found = retriever.evidence(question, vector, hidden=[entry]).fused
+        found = _combined(retriever, question, vector, entry, [entry], probed)
         in_scope.append(found.max())
         is_right.append(int(found.argmax()) == row)
-        near.append(retriever.evidence(question, vector, hidden=hidden_with[row]).fused.max())
+        near.append(_combined(retriever, question, vector, entry, hidden_with[row], probed).max())
         if progress is not None and done % 50 == 0:
             progress(done, total)
-    far = [
-        retriever.evidence(question, vector).fused.max()
-        for question, vector in zip(bank, retriever.encoder.encode(bank), strict=True)
-    ]
+    bank_vectors = retriever.encoder.encode(bank)
+    far = np.stack([retriever.evidence(*each).fused for each in zip(bank, bank_vectors, strict=True)])
+    if probed:
+        far += np.float32(probed[2]) * probed[0].values(bank_vectors)
     if progress is not None:
         progress(total, total)
     finite = np.isfinite(near)
@@ -66,9 +75,26 @@ def calibrate(
         in_scope=np.array(in_scope, dtype=np.float32),
         is_right=np.array(is_right, dtype=bool),
         near=np.array(near, dtype=np.float32)[finite],
-        far=np.array(far, dtype=np.float32),
+        far=far.max(axis=1),
         config=config,
     )
+
+
+def _combined(
+    retriever: Retriever,
+    question: str,
+    vector: FloatArray,
+    entry: int,
+    hidden: Sequence[int],
+    probed: Probed | None,
+) -> FloatArray:
+    """Return what speaks for each pair (n,) when an entry is asked and the hidden ones, it among them, are gone."""
+    fused = retriever.evidence(question, vector, hidden=hidden).fused
+    if probed is None:
+        return fused
+    probe, position, weight = probed
+    group = [position[each] for each in hidden if each in position]
+    return fused + np.float32(weight) * probe.without(position[entry], group)
 
 
 def _mended(

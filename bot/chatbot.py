@@ -1,7 +1,7 @@
 """Start here: ChatBot.answer(question, context) → Reply: understand, retrieve, match, decide, select, suggest.
 
-It does no I/O and keeps nothing between calls: whoever calls it mints the turn id and records the turn, so that a replay
-of a logged turn is the same call.
+It does no I/O and keeps nothing between calls: whoever calls it mints the turn id and records the turn, so that a
+replay of a logged turn is the same call.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class ChatBot:
         context = context or Context()
         understood = self._understand(question)
         retrieved = self.retriever.retrieve(understood)
-        matches = self._match(understood, retrieved)
+        matches = self._match(retrieved)
         decision = self._policy.decide(matches)
         selected = self._select(decision, matches, retrieved)
         follow_ups = self._suggest(selected, matches, context)
@@ -74,7 +74,7 @@ class ChatBot:
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
         understood = self._understand(question)
-        return self._match(understood, self.retriever.retrieve(understood))
+        return self._match(self.retriever.retrieve(understood))
 
     def _understand(self, question: str) -> str:
         cleaned = clean_line(question)
@@ -82,8 +82,8 @@ class ChatBot:
             raise MessageError(describe(expected="a question", got="nothing to read", remedy="write one"))
         return self._speller.correct(cleaned)
 
-    def _match(self, question: str, retrieved: Retrieved) -> list[Match]:
-        relevance = self._matcher.relevance(question, retrieved.candidates)
+    def _match(self, retrieved: Retrieved) -> list[Match]:
+        relevance = self._matcher.relevance(retrieved)
         matches = [
             Match(candidate=candidate, relevance=float(value))
             for candidate, value in zip(retrieved.candidates, relevance, strict=True)

@@ -15,6 +15,7 @@ from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
 from kb.retriever import RetrievalConfig
 from models.calibrate import CalibrationConfig
+from models.probe import ProbeConfig
 
 Section = TypeVar("Section")
 
@@ -85,6 +86,7 @@ class Config:
     storage: StorageConfig = field(default_factory=StorageConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)

@@ -108,11 +108,12 @@ def compare_retrieval(
     vectors = retriever.encoder.encode([each.question for each in questions])
     for done, (labelled, vector) in enumerate(zip(questions, vectors, strict=True)):
         evidence = retriever.evidence(labelled.question, vector)
-        for name, values in (
-            ("embeddings_alone", evidence.fused - weight * evidence.lexical),
-            ("bm25_alone", evidence.lexical),
-        ):
-            order = np.argsort(-values, kind="stable")[: retriever.config.top_k]
+        alone = {
+            "embeddings_alone": evidence.fused - np.float32(weight) * evidence.lexical,
+            "bm25_alone": evidence.lexical,
+        }
+        for name, each in alone.items():
+            order = np.argsort(-each, kind="stable")[: retriever.config.top_k]
             ranking = tuple(retriever.pairs[row].pair_id for row in order)
             found[name].append(Outcome(ranking=ranking, confidence=0.0, answered=True, threshold=0.0, latency_ms=0.0))
         if progress is not None:
@@ -122,9 +123,9 @@ def compare_retrieval(
     report: dict[str, Any] = {}
     for name, theirs in found.items():
         values = _ranking_values(questions, theirs, everything)
-        report[name] = {key: float(value.mean()) for key, value in values.items()}
         difference = paired_difference(ours["p_at_1"], values["p_at_1"])
-        report[name]["fusion_minus_this_p_at_1"] = [round(each, 4) for each in difference]
+        report[name] = {key: float(value.mean()) for key, value in values.items()}
+        report[name]["fusion_minus_this_p_at_1"] = [round(number, 4) for number in difference]
     return report
 
 
@@ -137,7 +138,7 @@ def latency(outcomes: Sequence[Outcome]) -> dict[str, float]:
 def _ranking_values(
     questions: Sequence[Labelled], outcomes: Sequence[Outcome], which: NDArray[np.bool_]
 ) -> dict[str, Vector]:
-    chosen = [(outcomes[at].ranking, questions[at].right) for at in np.flatnonzero(which)]
+    chosen = [(outcomes[at].ranking, questions[at].right) for at in map(int, np.flatnonzero(which))]
     return {
         "p_at_1": np.array([precision_at_1(*each) for each in chosen]),
         "mrr": np.array([reciprocal_rank(*each) for each in chosen]),

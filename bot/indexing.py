@@ -1,9 +1,12 @@
 """Knowledge base → snapshot: encode what is new, build both indexes, calibrate, publish."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.calibration import calibrate
 from bot.config import Config
@@ -15,10 +18,12 @@ from kb.retriever import Retriever, main_locale
 from kb.snapshot import current_id, load_snapshot, publish
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
-from kb.types import Encoder, QAPair, Transition
+from kb.types import Encoder, FloatArray, QAPair, Transition
 from kb.vectors import VectorCache
 from models.calibrate import Calibration, to_json
+from models.probe import FittedProbe, Probe, ProbeConfig, choose_texts
 
+IntArray = NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
 """Told the name of the stage, what is done of it, and all that is to do."""
 
@@ -47,6 +52,9 @@ class Assembled:
     lexical: LexicalIndex
     speller: Speller
     calibration: Calibration
+    probe: Probe | None
+    probe_entries: IntArray
+    """Positions of the entries that the probe was fitted on."""
     encoded: int
 
 
@@ -63,9 +71,24 @@ def assemble(
         pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=config.retrieval
     )
     speller = speller_of(retriever)
-    calibration = calibrate(retriever, vectors, speller, config.calibration, _stage(progress, "Calibrating"))
+    probe, fitted = _fit_probe(retriever, vectors, config.probe)
+    calibration = calibrate(
+        retriever,
+        vectors,
+        speller,
+        config.calibration,
+        _stage(progress, "Calibrating"),
+        probed=(probe, {int(entry): at for at, entry in enumerate(fitted)}, config.probe.weight) if probe else None,
+    )
     return Assembled(
-        retriever=retriever, index=index, lexical=lexical, speller=speller, calibration=calibration, encoded=encoded
+        retriever=retriever,
+        index=index,
+        lexical=lexical,
+        speller=speller,
+        calibration=calibration,
+        probe=probe,
+        probe_entries=fitted,
+        encoded=encoded,
     )
 
 
@@ -89,7 +112,7 @@ def update_index(
         pairs, transitions = list(unit.pairs()), unit.transitions()
         corpus_hash, version = unit.corpus_hash(), unit.version()
     folder = var / INDEX
-    settings = {"calibration": asdict(config.calibration), "retrieval": asdict(config.retrieval)}
+    settings = {name: asdict(getattr(config, name)) for name in ("retrieval", "probe", "calibration")}
     if not force:
         current = _up_to_date(folder, encoder, corpus_hash, transitions, settings)
         if current:
@@ -105,6 +128,7 @@ def update_index(
         calibration={"settings": settings, "fitted": to_json(built.calibration)},
         corpus_hash=corpus_hash,
         knowledge_version=version,
+        arrays=probe_arrays(built),
     )
     cache.prune([entry.encoded for entry in built.retriever.entries])
     return IndexReport(
@@ -118,9 +142,35 @@ def update_index(
     )
 
 
+def probe_arrays(built: Assembled) -> dict[str, Any]:
+    """Return the probe as arrays that a snapshot keeps; none where there is no probe."""
+    if built.probe is None:
+        return {}
+    return {"probe_entries": built.probe_entries, "probe_coefficients": built.probe.coefficients}
+
+
+def probe_of(retriever: Retriever, arrays: Mapping[str, Any], config: ProbeConfig) -> Probe | None:
+    """Return the probe that `probe_arrays` gave for the same entries."""
+    if "probe_entries" not in arrays:
+        return None
+    return Probe(retriever.entry_vectors(arrays["probe_entries"]), arrays["probe_coefficients"], config.gamma)
+
+
 def speller_of(retriever: Retriever) -> Speller:
     """Return a speller that knows the words of a retriever's entries."""
     return Speller((entry.encoded for entry in retriever.entries), main_locale(retriever.pairs))
+
+
+def _fit_probe(retriever: Retriever, vectors: FloatArray, config: ProbeConfig) -> tuple[FittedProbe | None, IntArray]:
+    """Fit the probe on the knowledge base's texts, where there are phrasings to learn from."""
+    count = len(retriever.pairs)
+    nothing = np.empty(0, dtype=np.int64)
+    has_phrasings = sum(bool(pair.phrasings) for pair in retriever.pairs) * 2 >= max(count, 1)
+    if config.weight == 0 or not has_phrasings or count < 2 or count > config.most_pairs:
+        return None, nothing
+    rows = np.array([entry.row for entry in retriever.entries], dtype=np.int64)
+    chosen = choose_texts(rows, config.most_texts)
+    return FittedProbe(vectors[chosen], rows[chosen], count, config), chosen
 
 
 def _up_to_date(

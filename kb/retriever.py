@@ -139,6 +139,10 @@ class Retriever:
                 break
         return list(found.items())
 
+    def entry_vectors(self, positions: IdArray) -> FloatArray:
+        """Return the vectors (m, d) of entries."""
+        return self._index.reconstruct(np.asarray(positions, dtype=np.int64))
+
     def question_vectors(self, rows: Sequence[int]) -> FloatArray:
         """Return the vectors (n, d) of the questions of pairs."""
         return self._index.reconstruct(self._question_ids[np.asarray(rows, dtype=np.int64)])

@@ -3,7 +3,7 @@
     index/
       CURRENT                      the name of the snapshot that serves; replaced by an atomic rename
       <snapshot id>/
-        pairs.jsonl  transitions.json  vectors.faiss  lexical/  calibration.json
+        pairs.jsonl  transitions.json  vectors.faiss  lexical/  calibration.json  arrays.npz
         manifest.json              what it was made of, and the hash of every file and of itself; a folder without it
                                    is not whole
 
@@ -21,13 +21,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
 from kb.entries import Entry, entries_of
 from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, describe
 from kb.index import METRIC, FaissIndex
 from kb.lexical import LexicalIndex
 from kb.retriever import RetrievalConfig, Retriever, main_locale
 from kb.text import text_hash
-from kb.types import Encoder, QAPair, Transition
+from kb.types import Encoder, FloatArray, QAPair, Transition
 
 FORMAT = 1
 CURRENT = "CURRENT"
@@ -65,6 +67,7 @@ class LoadedSnapshot:
     retriever: Retriever
     transitions: tuple[Transition, ...]
     calibration: Mapping[str, Any]
+    arrays: Mapping[str, FloatArray]
 
 
 def publish(
@@ -77,8 +80,11 @@ def publish(
     calibration: Mapping[str, Any],
     corpus_hash: str,
     knowledge_version: int,
+    arrays: Mapping[str, FloatArray] | None = None,
 ) -> Manifest:
     """Write a snapshot into a new folder, then make it the current one; older ones but a few are removed.
+
+    `calibration` and `arrays` are kept for whoever fitted them; nothing is known of them here.
 
     What is killed half-way leaves a folder without a manifest, which the next call removes, and the old one serving.
     """
@@ -90,6 +96,7 @@ def publish(
     _write_json_lines(target / "pairs.jsonl", [asdict(pair) for pair in retriever.pairs])
     _write_json(target / "transitions.json", [asdict(each) for each in transitions])
     _write_json(target / "calibration.json", dict(calibration))
+    np.savez(target / "arrays.npz", allow_pickle=False, **dict(arrays or {}))
     index.save(target / "vectors.faiss")
     lexical.save(target / "lexical")
     manifest = Manifest(
@@ -172,6 +179,8 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
         transitions = tuple(Transition(**each) for each in _read_json(target / "transitions.json"))
         config = RetrievalConfig(**manifest.retrieval)
         calibration = _read_json(target / "calibration.json")
+        with np.load(target / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise IndexDamagedError(describe(expected=f"a snapshot in {target}", got=str(error), remedy=REMEDY)) from error
     entries: list[Entry] = list(entries_of(pairs, config.passage_words))
@@ -183,7 +192,9 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
         encoder=encoder,
         config=config,
     )
-    return LoadedSnapshot(manifest=manifest, retriever=retriever, transitions=transitions, calibration=calibration)
+    return LoadedSnapshot(
+        manifest=manifest, retriever=retriever, transitions=transitions, calibration=calibration, arrays=arrays
+    )
 
 
 def _require_format(found: Any) -> None:

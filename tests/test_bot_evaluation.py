@@ -65,7 +65,7 @@ def test_refusals_are_of_the_questions_out_of_scope(report):
 
 
 def test_mcc_at_the_threshold_is_of_what_the_bot_decided(report):
-    # gold a b c - -, decided a - a - c: 2 right, Σ p t = 2·1 + 1·2 + 1·0 + 1·0; Σ p² = 9, Σ t² = 7.
+    # gold a b c - -, decided a - a - c: 2 right, Σ p t = 2·1 + 1·1 + 2·2, Σ p² = 9, Σ t² = 7.
     assert report["mcc_at_threshold"] == pytest.approx((2 * 5 - (2 * 1 + 1 * 1 + 2 * 2)) / np.sqrt((25 - 9) * (25 - 7)))
     assert report["best_mcc"] >= report["mcc_at_threshold"]
     assert report["threshold"] == 0.5

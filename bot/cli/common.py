@@ -22,11 +22,14 @@ EXIT_INTERRUPTED = 130
 CONFIG_NAME = "frontdesk.toml"
 
 Var = Annotated[
-    Path, typer.Option("--var", envvar="FRONTDESK_VAR", help="Data folder: database, indexes, models.", show_default=True)
+    Path,
+    typer.Option("--var", envvar="FRONTDESK_VAR", help="Data folder: database, indexes, models.", show_default=True),
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", envvar="FRONTDESK_CONFIG", help=f"TOML file; by default {CONFIG_NAME} in the data folder."),
+    typer.Option(
+        "--config", envvar="FRONTDESK_CONFIG", help=f"TOML file; by default {CONFIG_NAME} in the data folder."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 DEFAULT_VAR = Path("var")

@@ -18,7 +18,9 @@ from kb.vectors import VectorCache
 
 app = typer.Typer(help="Measure the bot on labelled questions.", no_args_is_help=True)
 
-Tests = Annotated[list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")]
+Tests = Annotated[
+    list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")
+]
 
 
 @app.command()

@@ -31,7 +31,9 @@ def demo(var: Var = DEFAULT_VAR, config: ConfigFile = None, as_json: AsJson = Fa
     """Fill the data folder with the demo shop, and index it; again, nothing changes."""
     settings = config_of(var, config)
     folder = Path(str(files("kb") / "demo"))
-    _import(var, settings, [folder], mapping=None, policy=DuplicatePolicy.KEEP, dry_run=False, index=True, as_json=as_json)
+    _import(
+        var, settings, [folder], mapping=None, policy=DuplicatePolicy.KEEP, dry_run=False, index=True, as_json=as_json
+    )
 
 
 def import_(
@@ -198,7 +200,8 @@ def _say_import(report: ImportReport) -> None:
 
 def _say_index(report: IndexReport) -> None:
     state = "is new" if report.is_new else "was up to date"
-    say(f"index {report.snapshot_id} {state}: {report.pairs} pairs, {report.entries} texts, {report.encoded} encoded now")
+    counts = f"{report.pairs} pairs, {report.entries} texts, {report.encoded} encoded now"
+    say(f"index {report.snapshot_id} {state}: {counts}")
     fitted = report.calibration
     if fitted and fitted.validation:
         checked = fitted.validation

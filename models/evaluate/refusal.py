@@ -36,8 +36,15 @@ def mcc(gold: IntVector, predicted: IntVector) -> float:
     gold_counts = np.bincount(codes[: len(gold)], minlength=size).astype(np.float64)
     predicted_counts = np.bincount(codes[len(gold) :], minlength=size).astype(np.float64)
     right = float((gold == predicted).sum())
-    return float(_correlation(np.array(right), gold_counts @ predicted_counts, predicted_counts @ predicted_counts,
-                              float(gold_counts @ gold_counts), len(gold)))
+    return float(
+        _correlation(
+            np.array(right),
+            gold_counts @ predicted_counts,
+            predicted_counts @ predicted_counts,
+            float(gold_counts @ gold_counts),
+            len(gold),
+        )
+    )
 
 
 def mcc_at(threshold: float, gold: IntVector, predicted: IntVector, confidence: FloatVector) -> float:
@@ -60,7 +67,7 @@ def best_mcc(gold: IntVector, predicted: IntVector, confidence: FloatVector) -> 
     right = gold_counts[refused] + np.cumsum((answer == truth).astype(np.float64) - (truth == OUT_OF_SCOPE))
     both = size * gold_counts[refused] + np.cumsum(gold_counts[code] - gold_counts[refused])
     # The m-th answer of a class raises the square of its count by 2m - 1.
-    squares = np.cumsum(2 * _occurrence(code) - 1) + (size - steps) ** 2
+    squares = np.cumsum(2.0 * _occurrence(code) - 1.0) + (size - steps) ** 2.0
     value = _correlation(right, both, squares, float(gold_counts @ gold_counts), size)
     # A threshold can't part equal confidences.
     possible = np.append(sure[1:] < sure[:-1], True)
