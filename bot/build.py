@@ -61,7 +61,7 @@ def open_encoder(var: Path, config: Config) -> SentenceEncoder:
     Raises:
         ModelError: the model is missing or refused.
     """
-    return load_encoder(config.encoder.model, cache=var / ENCODERS, runtime=config.encoder.runtime)  # type: ignore[arg-type]
+    return load_encoder(config.encoder.model, cache=var / ENCODERS, runtime=config.encoder.runtime)
 
 
 def open_frontdesk(var: Path, config: Config) -> Frontdesk:

@@ -3,11 +3,12 @@
 Every constant that a result depends on stands here, beside its unit, and is saved with the artifact it made.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.chatbot import SelectionConfig
 from bot.follow_ups import FollowUpConfig
@@ -18,6 +19,32 @@ from models.calibrate import CalibrationConfig
 from models.probe import ProbeConfig
 
 Section = TypeVar("Section")
+
+SHARES = frozenset(
+    {
+        "threshold",
+        "diversity",
+        "nearly",
+        "duplicate_similarity",
+        "transition_weight",
+        "near_weight",
+        "size_discount",
+    }
+)
+"""Keys whose values lie in 0..1; no number is below 0."""
+POSITIVE = frozenset(
+    {
+        "top_k",
+        "dense_hits",
+        "passage_words",
+        "temperature",
+        "responses",
+        "max_message_length",
+        "max_body_bytes",
+        "header_timeout_s",
+    }
+)
+"""Keys whose values are above 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +100,7 @@ class EncoderConfig:
 
     model: str = ""
     """A local folder or a name on the Hugging Face hub; empty: the MiniLM that is installed with frontdesk."""
-    runtime: str = "auto"
+    runtime: Literal["auto", "onnx", "torch"] = "auto"
     """`onnx`, `torch`, or `auto`: torch where there is a GPU, else ONNX Runtime."""
 
 
@@ -125,7 +152,10 @@ def from_mapping(section: type[Section], document: Mapping[str, Any], where: str
                 expected=f"keys {', '.join(names)}", got=f"{where}: {', '.join(unknown)}", remedy="remove or rename"
             )
         )
-    return section(**{key: _coerce(hints[key], value, f"{where}: {key}") for key, value in document.items()})
+    values = {key: _coerce(hints[key], value, f"{where}: {key}") for key, value in document.items()}
+    for key, value in values.items():
+        _require_range(key, value, f"{where}: {key}")
+    return section(**values)
 
 
 def _coerce(kind: Any, value: Any, where: str) -> Any:
@@ -141,9 +171,24 @@ def _coerce(kind: Any, value: Any, where: str) -> Any:
                 describe(expected="a list of strings", got=f"{where} = {value!r}", remedy="mend the value")
             )
         return tuple(value)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ConfigError(
+                describe(expected=" or ".join(get_args(kind)), got=f"{where} = {value!r}", remedy="mend the value")
+            )
+        return value
     if type(value) is not kind:
         raise ConfigError(describe(expected=kind.__name__, got=f"{where} = {value!r}", remedy="mend the value"))
     return value
+
+
+def _require_range(key: str, value: Any, where: str) -> None:
+    if not isinstance(value, int | float):
+        return
+    expected = "a number above 0" if key in POSITIVE else "a number in 0..1" if key in SHARES else "a number from 0 on"
+    is_low = value < 0 or (value == 0 and key in POSITIVE)
+    if is_low or not math.isfinite(value) or (key in SHARES and value > 1):
+        raise ConfigError(describe(expected=expected, got=f"{where} = {value!r}", remedy="mend the value"))
 
 
 def to_mapping(config: object) -> dict[str, Any]:

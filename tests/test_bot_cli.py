@@ -67,7 +67,9 @@ def test_every_command_has_help_and_every_option_says_what_it_does(path):
         assert each.name in ("question", "paths") or getattr(each, "help", None) or each.name == "help"
 
 
-@pytest.mark.parametrize("path", [path for path, each in COMMANDS.items() if not hasattr(each, "commands")], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [path for path, each in COMMANDS.items() if not hasattr(each, "commands")], ids=" ".join
+)
 def test_every_command_takes_the_data_folder_and_all_that_print_results_take_json(path):
     options = {option for each in COMMANDS[path].params for option in each.opts}
     assert {"--var", "--config"} <= options
@@ -209,7 +211,10 @@ def test_evaluate_intents_adds_up_several_test_files_against_the_knowledge_base(
 
 
 def test_evaluate_retrieval_reports_for_people_and_as_json(var, tmp_path):
-    passages = [{"id": "p1", "title": "Delivery", "text": "Three days."}, {"id": "p2", "title": "Returns", "text": "Yes."}]
+    passages = [
+        {"id": "p1", "title": "Delivery", "text": "Three days."},
+        {"id": "p2", "title": "Returns", "text": "Yes."},
+    ]
     (tmp_path / "passages.jsonl").write_text("\n".join(map(json.dumps, passages)))
     (tmp_path / "test.jsonl").write_text(json.dumps({"question": "Delivery", "relevant": ["p1"]}))
     given = ("evaluate", "retrieval", "--dir", tmp_path, "--var", var)

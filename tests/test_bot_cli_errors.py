@@ -150,7 +150,7 @@ def test_a_conversation_that_does_not_exist_is_refused(shop):
 
 @pytest.mark.parametrize(
     "given",
-    [("out.csv", "--what", "votes"), ("out.pdf",), ("out.csv", "--format", "pdf"), ("absent/folder/out.csv",)],
+    [("out.csv", "--what", "votes"), ("out.pdf",), ("out.csv", "--format", "pdf"), ("faq.csv/out.csv",)],
 )
 def test_an_export_that_cannot_be_written_is_refused_and_leaves_no_file(shop, tmp_path, given):
     name, *options = given
@@ -160,7 +160,11 @@ def test_an_export_that_cannot_be_written_is_refused_and_leaves_no_file(shop, tm
 
 @pytest.mark.parametrize(
     ("content", "named"),
-    [("question,answer\na,b\n", "columns text,label"), ("", "columns text,label"), ("text,label\na,nowhere\n", "nowhere")],
+    [
+        ("question,answer\na,b\n", "columns text,label"),
+        ("", "columns text,label"),
+        ("text,label\na,nowhere\n", "nowhere"),
+    ],
 )
 def test_test_questions_of_another_form_are_refused(shop, write, content, named):
     assert named in refused("evaluate", "intents", "--test", write("test.csv", content), "--var", shop)
@@ -226,7 +230,9 @@ def test_square_brackets_in_a_message_are_printed_as_they_are(var, tmp_path):
     assert "[bold]x[/bold].csv" in refused("import", tmp_path / "[bold]x[/bold].csv", "--var", var)
 
 
-@pytest.mark.parametrize("arguments", [("frobnicate",), ("ask",), ("import",), ("index", "--frobnicate"), ("evaluate", "x")])
+@pytest.mark.parametrize(
+    "arguments", [("frobnicate",), ("ask",), ("import",), ("index", "--frobnicate"), ("evaluate", "x")]
+)
 def test_an_unknown_command_or_option_is_exit_code_2_with_the_usage(arguments):
     ran = frontdesk(*arguments)
     assert (ran.code, ran.out) == (2, "")

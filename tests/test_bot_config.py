@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import Branding, Config, from_mapping, load_config, to_mapping
+from bot.config import POSITIVE, SHARES, Branding, Config, from_mapping, load_config, to_mapping
 from kb.errors import ConfigError
 
 SECTIONS = [field.name for field in fields(Config)]
@@ -57,11 +57,41 @@ def test_an_unknown_section_is_an_error(tmp_path):
         ("[web]\ntrusted_proxies = [1]", "expected a list of strings"),
         ("web = 3", r"expected a table; got .*web = 3; write \[section\]"),
         ("[policy.threshold]\nvalue = 1", "expected float"),
+        ("[encoder]\nruntime = 'cuda'", "expected auto or onnx or torch; got .*runtime = 'cuda'"),
+        ("[encoder]\nruntime = []", "runtime = "),
     ],
 )
 def test_a_value_of_the_wrong_type_is_an_error_that_names_key_and_value(text, named, tmp_path):
     with pytest.raises(ConfigError, match=named):
         load(tmp_path, text)
+
+
+NUMBERS = {
+    (section, field.name): getattr(getattr(Config(), section), field.name)
+    for section in SECTIONS
+    for field in fields(getattr(Config(), section))
+    if type(getattr(getattr(Config(), section), field.name)) in (int, float)
+}
+
+
+def test_the_keys_with_a_range_are_keys_of_a_section():
+    assert {key for _, key in NUMBERS} >= SHARES | POSITIVE
+
+
+@pytest.mark.parametrize(("section", "key"), NUMBERS)
+def test_a_number_out_of_its_range_is_an_error_that_names_key_and_range(section, key, tmp_path):
+    whole = type(NUMBERS[section, key]) is int
+    low = [-1, *([0] if key in POSITIVE else [])]
+    high = [] if whole else [float("inf"), float("nan"), *([1.5] if key in SHARES else [])]
+    for value in (*low, *high):
+        with pytest.raises(ConfigError, match=f"expected a number .*; got .*{section}: {key} = .*; mend"):
+            load(tmp_path, f"[{section}]\n{key} = {value}\n")
+
+
+@pytest.mark.parametrize(("section", "key"), NUMBERS)
+def test_the_default_of_a_number_is_in_its_range(section, key):
+    document = {section: {key: NUMBERS[section, key]}}
+    assert from_mapping(Config, document, "here") == Config()
 
 
 def test_a_whole_number_is_a_number(tmp_path):

@@ -153,7 +153,9 @@ def test_a_text_longer_than_the_positions_of_the_model_is_cut_off(tiny):
 
 def test_other_weights_have_another_id(tmp_path):
     ids = {
-        load_encoder(str(save_tiny_model(tmp_path / str(seed) / "m", seed=seed)), cache=tmp_path, runtime="torch").encoder_id
+        load_encoder(
+            str(save_tiny_model(tmp_path / str(seed) / "m", seed=seed)), cache=tmp_path, runtime="torch"
+        ).encoder_id
         for seed in (1, 2)
     }
     assert len(ids) == 2

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,9 +39,14 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def config_of(var: Path, path: Path | None) -> Config:
-    """Return the configuration: of the file named, else of the data folder's, else the defaults."""
+    """Return the configuration: of the file named, else of the data folder's, else the defaults.
+
+    A database URL holds a password: it may come by FRONTDESK_DATABASE, which then counts instead of the file's.
+    """
     own = var / CONFIG_NAME
-    return load_config(path or (own if own.is_file() else None))
+    config = load_config(path or (own if own.is_file() else None))
+    database = os.environ.get("FRONTDESK_DATABASE", "")
+    return replace(config, storage=replace(config.storage, database=database)) if database else config
 
 
 def show(document: Any) -> None:
