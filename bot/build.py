@@ -148,7 +148,7 @@ def make_bot(
     retriever: Retriever,
     transitions: tuple[Transition, ...],
     calibration: Calibration,
-    probe: Probe | None,
+    probe: Probe | None = None,
     speller: Speller,
     config: Config,
     index_id: str,

@@ -42,6 +42,9 @@ POSITIVE = frozenset(
         "max_message_length",
         "max_body_bytes",
         "header_timeout_s",
+        "gamma",
+        "ridge",
+        "most_texts",
     }
 )
 """Keys whose values are above 0."""

@@ -160,10 +160,19 @@ def _too_much(path: Path, expected: str, got: str) -> InputError:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, which takes its place at the end, and is removed after an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            describe(
+                expected=f"a place to write to at {path}",
+                got=error.strerror or str(error),
+                remedy="name another file, or make room for it",
+            )
+        ) from error

@@ -28,7 +28,7 @@ class ProbeConfig:
     """Added to the diagonal of the kernel."""
     weight: float = 1.5
     """Of the probe's value beside the retriever's evidence; 0 does without a probe."""
-    most_texts: int = 8_000
+    most_texts: int = 6_000
     """Texts that are fitted, evenly over the pairs: the fit takes their number to the third power."""
     most_pairs: int = 5_000
     """With more pairs there is no probe: its coefficients are texts times pairs."""
@@ -55,7 +55,7 @@ class FittedProbe(Probe):
         """Fit unit vectors (m, d) of texts to their pairs (m,), which number `count`."""
         kernel = _kernel(texts, texts, config.gamma)
         kernel[np.diag_indices(len(texts))] += np.float32(config.ridge)
-        self._inverse = np.linalg.inv(kernel)
+        self._inverse = _inverse(kernel)
         self._targets = np.zeros((len(texts), count), dtype=np.float32)
         self._targets[np.arange(len(texts)), rows] = 1.0
         super().__init__(texts, (self._inverse @ self._targets).astype(np.float32), config.gamma)
@@ -76,6 +76,19 @@ def choose_texts(rows: IntArray, most: int) -> IntArray:
     turn = np.empty(len(rows), dtype=np.int64)
     turn[order] = np.arange(len(rows)) - np.repeat(starts, counts)
     return np.sort(np.argsort(turn, kind="stable")[:most])
+
+
+def _inverse(kernel: FloatArray) -> FloatArray:
+    """Return the inverse of a positive definite matrix, in its place: half the work and memory of a general one."""
+    from scipy.linalg import lapack
+
+    # LAPACK wants columns; the transpose of a symmetric matrix is itself.
+    factor, failed = lapack.spotrf(kernel.T, lower=1, overwrite_a=1)
+    assert not failed, "a kernel with a ridge is positive definite"
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(inverse)
+    lower += np.tril(inverse, -1).T
+    return np.ascontiguousarray(lower)
 
 
 def _kernel(left: FloatArray, right: FloatArray, gamma: float) -> FloatArray:

@@ -1,6 +1,7 @@
 """A small shop's knowledge base, and a bot over it that needs no model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fakes_encoder import FakeEncoder
@@ -35,6 +36,13 @@ SHOP = (
 )
 """Eight pairs in five topics; fewer phrasings than a calibration of their own would need."""
 
+_ENDINGS = ("please", "now", "today", "quickly", "for my friend", "thanks")
+
+ASKED_SHOP = tuple(
+    replace(each, phrasings=(*each.phrasings, *(f"{each.question} {ending}" for ending in _ENDINGS))) for each in SHOP
+)
+"""The same with phrasings enough for a probe and, where few are asked for, a calibration."""
+
 TRANSITIONS = (
     Transition(from_pair="return", to_pair="refund", count=9),
     Transition(from_pair="return", to_pair="price", count=2),
@@ -65,6 +73,7 @@ def bot_over(
         retriever=parts.retriever,
         transitions=transitions,
         calibration=calibration,
+        probe=parts.probe,
         speller=parts.speller,
         config=config,
         index_id="index-1",

@@ -1,17 +1,14 @@
 from dataclasses import replace
 
 import pytest
-from fakes_bot import SHOP, assembled
+from fakes_bot import ASKED_SHOP, SHOP, assembled
 from fakes_encoder import FakeEncoder
 
 from bot.calibration import calibrate, off_topic_bank
 from bot.config import Config
 from models.calibrate import DEFAULT, CalibrationConfig
 
-WORDS = ("please", "now", "today", "quickly", "for my friend", "thanks")
-PAIRS = tuple(
-    replace(each, phrasings=(*each.phrasings, *(f"{each.question} {word}" for word in WORDS))) for each in SHOP
-)
+PAIRS = ASKED_SHOP
 CONFIG = CalibrationConfig(fewest=20)
 
 
@@ -69,3 +66,19 @@ def test_progress_ends_at_the_total(fit):
     fit(progress=lambda done, total: told.append((done, total)))
     assert told[0][0] == 0
     assert told[-1][0] == told[-1][1] == len(off_topic_bank()) + sum(len(each.phrasings) for each in PAIRS)
+
+
+def test_with_a_probe_too_hidden_phrasings_are_found_and_the_bank_is_refused(tmp_path):
+    parts = assembled(tmp_path, PAIRS, config=Config(calibration=CONFIG))
+    assert parts.probe is not None
+    assert parts.calibration.origin == "fitted"
+    assert parts.calibration.validation["accuracy"] > 0.9
+    assert parts.calibration.validation["far_refused"] > 0.9
+
+
+def test_what_is_hidden_is_hidden_from_the_probe_too(tmp_path):
+    # Each phrasing is of words of its own: whoever had seen it would find its pair.
+    pairs = [replace(pair, phrasings=tuple(f"{pair.pair_id}x{at} y{at}" for at in range(5))) for pair in SHOP]
+    parts = assembled(tmp_path, pairs, config=Config(calibration=CONFIG))
+    assert parts.probe is not None
+    assert parts.calibration is DEFAULT or parts.calibration.validation["accuracy"] < 0.5

@@ -201,9 +201,9 @@ def test_evaluate_intents_reports_the_promised_keys(var, tmp_path):
 
 
 def test_evaluate_intents_adds_up_several_test_files_against_the_knowledge_base(shop, tmp_path):
-    engine_pairs = tmp_path / "pairs.jsonl"
-    frontdesk("export", engine_pairs, "--var", shop)
-    labels = {row["question"]: row["pair_id"] for row in map(json.loads, engine_pairs.read_text().splitlines())}
+    exported = tmp_path / "pairs.jsonl"
+    frontdesk("export", exported, "--var", shop)
+    labels = {row["question"]: row["id"] for row in map(json.loads, exported.read_text().splitlines())}
     inside = write_intents(tmp_path / "in.csv", labels.items())
     outside = write_intents(tmp_path / "out.csv", [("is it raining", "oos")])
     ran = frontdesk("evaluate", "intents", "--test", inside, "--test", outside, "--var", shop, "--json")

@@ -220,6 +220,16 @@ def test_a_database_that_cannot_be_reached_is_refused_without_telling_its_passwo
         assert "s3cret" not in refused(*command, "--var", shop)
 
 
+def test_a_data_folder_in_which_nothing_can_be_written_is_refused(var):
+    (var / "vectors").write_text("a file where a folder belongs")
+    (var / "index").write_text("a file where a folder belongs")
+    refused("index", "--var", var)
+
+
+def test_a_data_folder_that_is_a_file_is_refused(write):
+    refused("index", "--var", write("var.txt", "no folder"))
+
+
 def test_a_port_that_is_taken_is_refused(shop):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

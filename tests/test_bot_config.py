@@ -41,7 +41,7 @@ def test_an_unknown_key_in_any_section_is_an_error_that_names_it_and_those_known
 
 
 def test_an_unknown_section_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match="got .*frontdesk.toml: colours"):
+    with pytest.raises(ConfigError, match=r"got .*frontdesk\.toml: colours"):
         load(tmp_path, "[colours]\nsky = 1\n")
 
 
@@ -113,7 +113,7 @@ def test_a_file_in_another_encoding_is_an_error(tmp_path):
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(ConfigError, match="no file at .*absent.toml; name an existing file"):
+    with pytest.raises(ConfigError, match=r"no file at .*absent\.toml; name an existing file"):
         load_config(tmp_path / "absent.toml")
 
 
@@ -150,6 +150,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.sampled_from(SECTIONS) | st.text(), VALUES, max_size=3))
 def test_any_document_gives_a_config_or_a_config_error(document):
     try:
-        assert isinstance(from_mapping(Config, document, "here"), Config)
-    except ConfigError as error:
-        assert "expected" in str(error)
+        config = from_mapping(Config, document, "here")
+    except ConfigError:
+        return
+    assert isinstance(config, Config)

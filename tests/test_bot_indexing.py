@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from fakes_bot import DIMENSION, SHOP
+from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, bot_over
 from fakes_encoder import FakeEncoder
 from fakes_kb import pair
 
@@ -14,6 +14,7 @@ from kb.retriever import RetrievalConfig
 from kb.snapshot import current_id, load_snapshot
 from kb.store import KnowledgeStore
 from models.calibrate import CalibrationConfig
+from models.probe import ProbeConfig
 
 CONFIG = Config()
 NEW = pair("Do you repair jackets?", "Yes, for 20 euros.", pair_id="repair", topic="gear")
@@ -166,8 +167,6 @@ def test_an_empty_knowledge_base_has_an_index_that_answers_nothing(sqlite_engine
 
 
 def test_a_bot_of_the_index_answers_as_one_that_was_put_together_in_memory(index, tmp_path):
-    from fakes_bot import bot_over
-
     report, _ = index()
     loaded = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), CONFIG, report.snapshot_id)
     fresh = bot_over(tmp_path, sorted(SHOP, key=lambda each: each.pair_id), transitions=())
@@ -177,16 +176,29 @@ def test_a_bot_of_the_index_answers_as_one_that_was_put_together_in_memory(index
 
 
 def test_with_enough_phrasings_the_calibration_is_fitted_and_kept_in_the_index(store, index, tmp_path):
-    store.upsert(
-        replace(each, phrasings=tuple(f"{each.question} {word}" for word in ("please", "now", "today", "then", "so")))
-        for each in SHOP
-    )
+    store.upsert(ASKED_SHOP)
     config = replace(CONFIG, calibration=CalibrationConfig(fewest=20, questions=40))
     report, _ = index(config)
     assert report.calibration.origin == "fitted"
     bot = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), config, report.snapshot_id)
     explanation = bot.answer("Where is my order?").explanation
     assert explanation.threshold == pytest.approx(report.calibration.threshold)
+
+
+def test_the_probe_is_kept_in_the_index_and_without_weight_there_is_none(store, index, tmp_path):
+    store.upsert(ASKED_SHOP)
+    relevance = {}
+    for weight in (0.0, 1.5):
+        config = replace(CONFIG, probe=ProbeConfig(weight=weight))
+        report, _ = index(config)
+        assert report.is_new
+        loaded = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), config, report.snapshot_id)
+        fresh = bot_over(tmp_path, ASKED_SHOP, config=config)
+        relevance[weight] = {each.pair.pair_id: each.relevance for each in loaded.rank("is my order on its way")}
+        assert relevance[weight] == pytest.approx(
+            {each.pair.pair_id: each.relevance for each in fresh.rank("is my order on its way")}, abs=1e-5
+        )
+    assert relevance[0.0] != pytest.approx(relevance[1.5], abs=1e-3)
 
 
 def test_before_the_first_index_there_is_none(tmp_path):

@@ -54,7 +54,7 @@ def test_a_folder_with_pickled_weights_alone_is_refused_and_none_of_them_is_read
     canary = tmp_path / "canary"
     (folder / "model.safetensors").unlink()
     (folder / PICKLED).write_bytes(pickle.dumps(Canary(canary)))
-    with pytest.raises(ModelError, match="safetensors.*pickled weights are refused.*convert"):
+    with pytest.raises(ModelError, match=r"safetensors.*pickled weights are refused.*convert"):
         opened(folder)
     assert not canary.exists()
 
@@ -107,7 +107,7 @@ def test_modules_of_another_form_are_refused(document, folder):
 
 def test_a_folder_without_config_is_refused(folder):
     (folder / "config.json").unlink()
-    with pytest.raises(ModelError, match="expected config.json in .*; got none; name the folder"):
+    with pytest.raises(ModelError, match=r"expected config\.json in .*; got none; name the folder"):
         opened(folder)
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.config import Config, load_config
-from kb.errors import FrontdeskError
+from kb.errors import FrontdeskError, describe
 
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -92,6 +92,14 @@ def run(app: Callable[[], None]) -> None:
         # The reader of our output has gone; what it asked for is no longer wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:
+        message = describe(
+            expected="files that can be read and written",
+            got=str(error),
+            remedy="check the path, who may use it, and the room on the disk",
+        )
+        errors.print(f"[bold red]error:[/] {_escaped(message)}")
+        raise SystemExit(EXIT_INPUT) from None
 
 
 def _log_to_stderr() -> None:
