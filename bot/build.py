@@ -1,5 +1,6 @@
 """The composition root: the only place where objects are wired."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +75,13 @@ def open_frontdesk(var: Path, config: Config) -> Frontdesk:
     """
     current_id(var / INDEX)
     engine = open_database(var, config)
-    store = KnowledgeStore(engine)
-    require_fresh(var, store)
-    encoder = open_encoder(var, config)
-    bot = LiveBot(var / INDEX, lambda name: load_bot(var, encoder, config, name))
+    with ExitStack() as on_error:
+        on_error.callback(engine.dispose)
+        store = KnowledgeStore(engine)
+        require_fresh(var, store)
+        encoder = open_encoder(var, config)
+        bot = LiveBot(var / INDEX, lambda name: load_bot(var, encoder, config, name))
+        on_error.pop_all()
     return Frontdesk(bot=bot, log=ConversationLog(engine), store=store, config=config, engine=engine)
 
 

@@ -65,9 +65,11 @@ def calibrate(
         if progress is not None and done % 50 == 0:
             progress(done, total)
     bank_vectors = retriever.encoder.encode(bank)
-    far = np.stack([retriever.evidence(*each).fused for each in zip(bank, bank_vectors, strict=True)])
-    if probed:
-        far += np.float32(probed[2]) * probed[0].values(bank_vectors)
+    far = []
+    for question, vector in zip(bank, bank_vectors, strict=True):
+        fused = retriever.evidence(question, vector).fused
+        probed_values = np.float32(probed[2]) * probed[0].values(vector[None, :])[0] if probed else np.float32(0)
+        far.append((fused + probed_values).max())
     if progress is not None:
         progress(total, total)
     finite = np.isfinite(near)
@@ -75,7 +77,7 @@ def calibrate(
         in_scope=np.array(in_scope, dtype=np.float32),
         is_right=np.array(is_right, dtype=bool),
         near=np.array(near, dtype=np.float32)[finite],
-        far=far.max(axis=1),
+        far=np.array(far, dtype=np.float32),
         config=config,
     )
 

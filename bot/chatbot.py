@@ -185,5 +185,5 @@ def _features(matches: Sequence[Match]) -> dict[str, float]:
         "lexical": best.lexical,
     }
     if len(matches) > 1:
-        features["margin"] = best.evidence - matches[1].candidate.evidence
+        features["margin"] = matches[0].relevance - matches[1].relevance
     return features

@@ -44,8 +44,9 @@ class FollowUps:
         vector = self._retriever.question_vectors([row])[0]
         similarity = dict(self._retriever.neighbours(vector, self._config.neighbours))
         asked = self._next.get(pair_id, {})
-        total = sum(asked.values()) + self._config.smoothing
-        share = {self._row[pair]: count / total for pair, count in asked.items() if pair in self._row}
+        counts = {self._row[pair]: count for pair, count in asked.items() if pair in self._row}
+        total = sum(counts.values()) + self._config.smoothing
+        share = {each: count / total for each, count in counts.items()}
         rows = [each for each in {**share, **similarity} if each != row and self._is_fit(each, without)]
         near = dict(zip(rows, self._retriever.question_vectors(rows) @ vector, strict=True))
         weight = self._config.transition_weight

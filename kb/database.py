@@ -7,6 +7,7 @@ SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode that several connectio
 import importlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -233,7 +234,7 @@ def _set_journal(module: ModuleType, connection: Any, path: Path, journal: str) 
                     remedy="stop the other programs that use this database, or put it on a local disk",
                 )
             )
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
 
 
 def _guard(engine: Engine, path: Path) -> None:

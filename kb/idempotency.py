@@ -3,6 +3,7 @@
 A key is claimed, and then completed with the response or released. The claim of a process that died expires.
 """
 
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -79,7 +80,7 @@ def claim(engine: Engine, *, key: str, scope: str, request_hash: str, wait: time
                 )
             )
         else:
-            time.sleep(pause)
+            threading.Event().wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 

@@ -15,10 +15,11 @@ from kb.errors import ImportFileError, describe
 from kb.history import HistoryConversation
 from kb.importers.language import locale_rule
 from kb.importers.mining import MinedPair, Miner, Prepared
-from kb.importers.pairs import pair_of_mined, said_in, with_locale
+from kb.importers.pairs import pair_of_mined, with_locale
 from kb.importers.reading import ImportFile, Reading, open_files
 from kb.importers.records import FILE_LIMIT, Reject
 from kb.importers.reports import FileReport, ImportProgress, ImportReport
+from kb.importers.settling import Mined, Settling, conflict
 from kb.importers.spool import Spool
 from kb.store import DuplicatePolicy, KnowledgeStore, UpsertedPair
 from kb.text import normalised
@@ -149,40 +150,35 @@ class _Storing:
 
         def settled(result: UpsertedPair) -> None:
             line, pair = waiting.pop(result.position)
-            file.settle(result.outcome, _conflict(result, line, pair))
+            file.settle(result.outcome, conflict(result, line, pair))
 
         unit.upsert(pairs(), policy=self._policy, on_pair=settled)
 
-    def _store_mined(self, unit: KnowledgeStore, miner: Miner) -> dict[int, str]:
+    def _store_mined(self, unit: KnowledgeStore, miner: Miner) -> Mapping[int, str]:
         """Store the mined pairs; return the pair id that each went to, by its group."""
         file_of = {str(file.table.path): file for file in self._files}
-        mined: list[tuple[MinedPair, QAPair]] = []
+        mined: list[MinedPair] = []
         for path, found in miner.pairs():
             if isinstance(found, Reject):
                 file_of[path].reject(found)
             else:
-                mined.append((found, pair_of_mined(found)))
-        rule = locale_rule(said_in(pair) for _, pair in mined)
-        stored: dict[int, str] = {}
+                mined.append(found)
+        rule = locale_rule(self._agents_words() if mined else ())
+        pairs = ((found, with_locale(pair_of_mined(found), rule)) for found in mined)
+        return Settling(unit, self._policy).settle(
+            Mined(found=found, pair=pair, file=file_of[found.file]) for found, pair in pairs
+        )
 
-        def settled(result: UpsertedPair) -> None:
-            found, pair = mined[result.position]
-            file_of[found.file].settle(result.outcome, _conflict(result, found.line, pair))
-            stored[found.group] = result.pair_id
-
-        unit.upsert((with_locale(pair, rule) for _, pair in mined), policy=self._policy, on_pair=settled)
-        return stored
+    def _agents_words(self) -> Iterator[str]:
+        """Yield what agents say: the same at every import, while what is mined gets less as more of it is known."""
+        for prepared in self._conversations:
+            yield from (turn.text for turn in prepared.transcript.turns if turn.role == "agent")
 
     def _counting(self, conversations: Iterable[HistoryConversation]) -> Iterator[HistoryConversation]:
         for conversation in conversations:
             asked = [turn.pair_id for turn in conversation.turns if turn.pair_id]
             self._transitions += sum(one != other for one, other in pairwise(asked))
             yield conversation
-
-
-def _conflict(result: UpsertedPair, line: int, pair: QAPair) -> Reject:
-    reason = f"conflicting: this question is known with another answer, in the pair {result.pair_id}"
-    return Reject(line=line, reason=reason, original=f"{pair.question} | {pair.answer}")
 
 
 def _known_pairs(unit: KnowledgeStore) -> tuple[dict[str, str], set[str]]:

@@ -1,12 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from fakes_bot import ASKED_SHOP, SHOP, assembled
 from fakes_encoder import FakeEncoder
 
 from bot.calibration import calibrate, off_topic_bank
 from bot.config import Config
-from models.calibrate import DEFAULT, CalibrationConfig
+from models.calibrate import DEFAULT, CalibrationConfig, fit_calibration
+from models.probe import FittedProbe, ProbeConfig
 
 PAIRS = ASKED_SHOP
 CONFIG = CalibrationConfig(fewest=20)
@@ -82,3 +84,35 @@ def test_what_is_hidden_is_hidden_from_the_probe_too(tmp_path):
     parts = assembled(tmp_path, pairs, config=Config(calibration=CONFIG))
     assert parts.probe is not None
     assert parts.calibration is DEFAULT or parts.calibration.validation["accuracy"] < 0.5
+
+
+def test_the_calibration_is_that_of_indexes_and_probes_that_never_held_what_is_hidden(tmp_path):
+    parts = assembled(tmp_path, PAIRS, config=Config(calibration=CONFIG))
+    retriever, settings = parts.retriever, ProbeConfig()
+    vectors = retriever.entry_vectors(range(len(retriever.entries)))
+    rows = np.array([entry.row for entry in retriever.entries])
+
+    def combined(text, vector, hidden, probe=None):
+        kept = [at for at in range(len(rows)) if at not in hidden]
+        probe = probe or FittedProbe(vectors[kept], rows[kept], len(PAIRS), settings)
+        return retriever.evidence(text, vector, hidden=hidden).fused + settings.weight * probe.values(vector[None])[0]
+
+    phrasings = [at for at, entry in enumerate(retriever.entries) if entry.role == "phrasing"]
+    alone, near = [], []
+    for at in phrasings:
+        topic = PAIRS[rows[at]].topic
+        same_topic = [other for other in range(len(rows)) if PAIRS[rows[other]].topic == topic]
+        alone.append(combined(retriever.entries[at].text, vectors[at], [at]))
+        near.append(combined(retriever.entries[at].text, vectors[at], same_topic).max())
+    bank = off_topic_bank()
+    far = [combined(*each, [], parts.probe).max() for each in zip(bank, retriever.encoder.encode(bank), strict=True)]
+    expected = fit_calibration(
+        in_scope=np.max(alone, axis=1),
+        is_right=np.argmax(alone, axis=1) == rows[phrasings],
+        near=np.array(near),
+        far=np.array(far),
+        config=CONFIG,
+    )
+    found = parts.calibration
+    assert found.slope == pytest.approx(expected.slope, rel=1e-3)
+    assert (found.intercept, found.threshold) == pytest.approx((expected.intercept, expected.threshold), rel=1e-3)

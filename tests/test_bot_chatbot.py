@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from fakes_bot import SHOP, TRANSITIONS, bot_over
 from fakes_kb import pair, turn
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.chatbot import SelectionConfig
@@ -104,7 +104,7 @@ def test_a_hostile_message_gets_a_whole_reply(shared, message):
     assert reply_to_json(reply)["outcome"] == reply.outcome
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.text(max_size=200))
 def test_any_text_gets_a_reply_or_is_refused_as_unreadable(shared, text):
     try:

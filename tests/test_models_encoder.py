@@ -7,6 +7,7 @@ from tiny_model import DIMENSION, MAX_LENGTH, save_tiny_model
 
 from kb.errors import ModelError
 from models.encoder import load_encoder
+from models.folder import open_model
 
 TEXTS = (
     "Where is my parcel?",
@@ -134,6 +135,25 @@ def test_each_pooling_gives_what_its_formula_gives_on_the_tokens_of_transformers
         (states,) = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state.numpy()
     expected = {"cls": states[0], "mean": states.mean(axis=0), "max": states.max(axis=0)}[pooling]
     assert np.allclose(onnx.encode([text])[0], expected / np.linalg.norm(expected), atol=RUNTIMES_AGREE)
+
+
+def test_the_bundled_model_gives_the_vectors_of_sentence_transformers(minilm):
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(open_model().path), device="cpu").encode(list(TEXTS), normalize_embeddings=True)
+    assert np.abs(minilm.encode(TEXTS) - theirs).max() < RUNTIMES_AGREE
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_model_saved_by_sentence_transformers_gives_its_vectors(pooling, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    body = Transformer(str(save_tiny_model(tmp_path / "body")), max_seq_length=12)
+    saved = SentenceTransformer(modules=[body, Pooling(DIMENSION, pooling)], device="cpu")
+    saved.save(str(tmp_path / "saved"))
+    ours = load_encoder(str(tmp_path / "saved"), cache=tmp_path, runtime="torch").encode(TEXTS)
+    assert np.abs(ours - saved.encode(list(TEXTS), normalize_embeddings=True)).max() < RUNTIMES_AGREE
 
 
 def test_a_plain_transformers_folder_is_pooled_by_the_mean(tiny, tmp_path):

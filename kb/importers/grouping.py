@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import combinations
 
 from kb.importers.phrases import words
 from kb.text import normalised
@@ -51,10 +52,10 @@ def merged_keys(keys: Iterable[Key]) -> dict[Key, Key]:
                 for variant in {word, *(word[:cut] + word[cut + 1 :] for cut in range(len(word)))}:
                     buckets[others, variant].append((word, key))
     for bucket in buckets.values():
-        first_word, first_key = bucket[0]
-        for word, key in bucket[1:]:
-            if is_typing_error(first_word, word):
-                low, high = sorted((find(first_key), find(key)))
+        # Every two of them, few as they are: then what is one group doesn't depend on the keys of other groups.
+        for (word, key), (other_word, other_key) in combinations(bucket, 2):
+            if is_typing_error(word, other_word):
+                low, high = sorted((find(key), find(other_key)))
                 root[high] = low
     return {key: find(key) for key in root}
 

@@ -16,7 +16,9 @@ _IBAN = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
 _PHONE = r"(?<![\w-])(?:\+|\(\+?)?\d[\d()./ \t-]{7,24}\d(?![\w-])"
 # Order, ticket, claim and card numbers: five digits in a row, or a code of capitals with at least three digits.
 _NUMBER = r"(?<![\w.,])#?(?:[A-Za-z]{1,4}[-_/]?)?\d{5,30}(?:[-_/]\w{1,20})?(?!\w)"
-_CODE = r"(?<!\w)#?(?=[A-Z-]{0,9}\d)(?=(?:[A-Z-]{0,9}\d){3})[A-Z\d-]{6,30}(?!\w)"
+# A range of a measure, as 104-109 cm, is none.
+_RANGE = r"\d{1,3}-\d{1,3}(?:\s?(?:mm|cm|k?m|k?g|m?l|lm|lumens?|litres?|[°%])|\s(?:days?|hours?|minutes?))(?!\w)"
+_CODE = rf"(?<!\w)(?!{_RANGE})#?(?=[A-Z-]{{0,9}}\d)(?=(?:[A-Z-]{{0,9}}\d){{3}})[A-Z\d-]{{6,30}}(?!\w)"
 _PERSONAL = re.compile(
     f"(?P<email>{_EMAIL})|(?P<iban>{_IBAN})|(?P<phone>{_PHONE})|(?P<number>{_NUMBER})|(?P<code>{_CODE})"
 )
@@ -28,7 +30,7 @@ _LINK = re.compile(r"(?:https?://|www\.)[^\s<>()]{1,2000}")
 
 _SHARED_MAILBOX = re.compile(
     r"^(help|info|support|service|contact|kontakt|hello|hallo|sales|returns?|orders?|team|office|billing|care|customer|"
-    r"kundenservice|privacy|press|trade|accounts|repairs?|rentals?)[\w.+-]{0,20}@",
+    r"kundenservice|privacy|press|trade|accounts|repairs?|rentals?|complaints?|feedback|phishing|fraud)[\w.+-]{0,20}@",
     re.IGNORECASE,
 )
 _FREE_PHONE = re.compile(r"^(44|0044|49|0049)?0?(800|808|300|345|845|870|180)|^1?(800|888|877|866)")
