@@ -40,6 +40,8 @@ MIN_EVIDENCE = 0.8
 MIN_MARGIN = 0.1
 # Share of the answer's weight below which a pair says something else: 0..1.
 MAX_NEW_CONTAINMENT = 0.35
+# Content words and figures that an answer needs to say something of its own: 'yes, it is' is no new answer.
+MIN_NEW_WORDS = 3
 # Content words that a question needs to be asked by others in the same words: 'which is?' has none.
 MIN_PHRASING_WORDS = 2
 
@@ -103,11 +105,17 @@ class AnswerLinker:
         if same is not None:
             return Link(verdict="same", pair_id=same, telling=True)
         answer = self._reader.terms(plain_text(pair.answer), pair.locale)
+        if len(answer) < MIN_NEW_WORDS:
+            return Link(verdict="near", pair_id="", telling=False)
         weights = self._weights(answer)
-        places = self._said.candidates(weights, MAX_NEW_CONTAINMENT)
-        containment = self._said.sums(weights, places) / max(sum(weights.values()), self._rarity(0))
-        if not answer or not len(places) or containment.max() < MAX_NEW_CONTAINMENT:
-            return Link(verdict="new" if answer else "near", pair_id="", telling=False)
+        words = {term: weight for term, weight in weights.items() if not _is_number(term)}
+        places = np.union1d(
+            self._said.candidates(weights, MAX_NEW_CONTAINMENT), self._said.candidates(words, MAX_NEW_CONTAINMENT)
+        )
+        containment = self._containment(weights, places)
+        # Figures aside: the same words with another price are no new answer, but one to look at.
+        if max(containment.max(initial=0), self._containment(words, places).max(initial=0)) < MAX_NEW_CONTAINMENT:
+            return Link(verdict="new", pair_id="", telling=False)
         evidence = containment + QUESTION_SHARE * self._asked(question, places)
         best = int(np.argmax(evidence))
         margin = evidence[best] - np.delete(evidence, best).max(initial=0)
@@ -120,7 +128,11 @@ class AnswerLinker:
         if certain:
             pair_id = self._pair_ids[places[best]]
             return Link(verdict="same", pair_id=pair_id, telling=len(question) >= MIN_PHRASING_WORDS)
-        return Link(verdict="near", pair_id=self._pair_ids[places[int(np.argmax(containment))]], telling=False)
+        return Link(verdict="near", pair_id=self._pair_ids[places[best]], telling=False)
+
+    def _containment(self, weights: Mapping[str, float], places: _Places) -> NDArray[np.float64]:
+        """Return which share of the weights these pairs have in question and answer: (n,) in 0..1, 0 of nothing."""
+        return self._said.sums(weights, places) / (sum(weights.values()) or 1.0)
 
     def _asked(self, question: frozenset[str], places: _Places) -> NDArray[np.float64]:
         """Return which share of the question's weight these pairs have, in any of their texts: (n,) in 0..1."""
