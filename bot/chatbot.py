@@ -17,6 +17,9 @@ from kb.text import clean_line
 from kb.types import Context, Explanation, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
 from models.matcher import Matcher
 
+# Where the best match is certain, others are as certain only if they are it.
+_LEAST_DOUBT = 1e-6
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectionConfig:
@@ -24,8 +27,8 @@ class SelectionConfig:
 
     responses: int = 2
     """Answers of one reply, at most; a second one only where it is nearly as relevant as the first."""
-    nearly: float = 0.97
-    """Share of the first one's relevance that a further answer must have."""
+    nearly: float = 0.7
+    """Share of the first one's odds, relevance / (1 - relevance), that a further answer must have."""
     diversity: float = 0.3
     duplicate_similarity: float = 0.9
     """Cosine of two questions above which their answers say the same."""
@@ -94,7 +97,8 @@ class ChatBot:
         """Return what is shown: the best match, and others that are nearly as relevant and say something else."""
         if decision.outcome != "answered":
             return []
-        needed = max(decision.threshold, self._selection.nearly * matches[0].relevance)
+        odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
+        needed = max(decision.threshold, odds / (1 + odds))
         eligible = [match for match in matches if match.relevance >= needed]
         row = {candidate.pair.pair_id: row for row, candidate in enumerate(retrieved.candidates)}
         vectors = retrieved.vectors[[row[match.pair.pair_id] for match in eligible]]

@@ -44,17 +44,23 @@ class Policy:
             return self._abstain(0.0, self._config.empty_message, "The knowledge base is empty.")
         confidence = matches[0].relevance
         if confidence < self.threshold:
-            reason = f"The nearest answer is {confidence:.0%} likely to be right; {self.threshold:.0%} is needed."
+            needed = f"{_percent(self.threshold)} is needed"
+            reason = f"The nearest answer is {_percent(confidence)} likely to be right; {needed}."
             return self._abstain(confidence, self._config.abstain_message, reason)
         return Decision(
             outcome="answered",
             confidence=confidence,
             threshold=self.threshold,
             message="",
-            reason=f"This answer is {confidence:.0%} likely to be right; {self.threshold:.0%} is needed.",
+            reason=f"This answer is {_percent(confidence)} likely to be right; {_percent(self.threshold)} is needed.",
         )
 
     def _abstain(self, confidence: float, message: str, reason: str) -> Decision:
         return Decision(
             outcome="abstained", confidence=confidence, threshold=self.threshold, message=message, reason=reason
         )
+
+
+def _percent(probability: float) -> str:
+    # With a no-break space, as the page writes it.
+    return f"{probability * 100:.0f}\u00a0%"

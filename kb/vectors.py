@@ -4,7 +4,8 @@ A shard is one `.npz` of hashes and vectors, written under another name and rena
 """
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,50 +36,47 @@ class VectorCache:
             texts: each may come several times.
             progress: called with the number of texts that are done, and of all that have to be.
         """
-        keys = [_key(text) for text in texts]
-        places = self._read(set(keys))
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in places}
-        self._encode_new(new, places, progress)
+        places: dict[bytes, list[int]] = defaultdict(list)
+        for position, text in enumerate(texts):
+            places[_key(text)].append(position)
         vectors = np.empty((len(texts), self._encoder.dimension), dtype=np.float32)
-        for position, key in enumerate(keys):
-            vectors[position] = places[key]
+        known: set[bytes] = set()
+        for _, keys, stored in self._shards():
+            known.update(_fill(vectors, places, keys, stored))
+        # Texts of like length together make batches without padding, in shards as well.
+        new = sorted(places.keys() - known, key=lambda key: (len(texts[places[key][0]]), key))
+        if progress is not None:
+            progress(0, len(new))
+        for start in range(0, len(new), SHARD_TEXTS):
+            some = new[start : start + SHARD_TEXTS]
+            encoded = self._encoder.encode([texts[places[key][0]] for key in some])
+            self._write(some, encoded)
+            _fill(vectors, places, some, encoded)
+            if progress is not None:
+                progress(start + len(some), len(new))
         return vectors, len(new)
 
     def prune(self, texts: Sequence[str]) -> None:
         """Forget all vectors but those of the given texts, where the cache has become twice as large as they are."""
-        shards = sorted(self._folder.glob("*.npz"))
         wanted = {_key(text) for text in texts}
-        stored = sum(len(_load(shard)[0]) for shard in shards)
+        stored = sum(len(keys) for _, keys, _ in self._shards())
         if stored < 2 * max(len(wanted), SHARD_TEXTS):
             return
-        kept = self._read(wanted)
-        written = self._write(list(kept), np.stack(list(kept.values()))) if kept else None
-        for shard in shards:
-            if shard != written:
+        for shard, keys, vectors in self._shards():
+            kept = [at for at, key in enumerate(keys) if key in wanted]
+            if kept and len(kept) < len(keys):
+                self._write([keys[at] for at in kept], vectors[kept])
+            if len(kept) < len(keys):
                 shard.unlink()
 
-    def _encode_new(
-        self, new: dict[bytes, str], places: dict[bytes, Any], progress: Callable[[int, int], None] | None
-    ) -> None:
-        # Texts of like length together make batches without padding, in shards as well.
-        keys = sorted(new, key=lambda key: len(new[key]))
-        if progress is not None:
-            progress(0, len(keys))
-        for start in range(0, len(keys), SHARD_TEXTS):
-            some = keys[start : start + SHARD_TEXTS]
-            vectors = self._encoder.encode([new[key] for key in some])
-            self._write(some, vectors)
-            places.update(zip(some, vectors, strict=True))
-            if progress is not None:
-                progress(start + len(some), len(keys))
-
-    def _read(self, wanted: set[bytes]) -> dict[bytes, Any]:
-        found: dict[bytes, Any] = {}
+    def _shards(self) -> Iterator[tuple[Path, list[bytes], FloatArray]]:
+        """Yield the shards one after the other, so that one is in memory; none of another dimension."""
         for shard in sorted(self._folder.glob("*.npz")):
             keys, vectors = _load(shard)
             if vectors.ndim == 2 and vectors.shape[1] == self._encoder.dimension:
-                found.update((key, vector) for key, vector in zip(keys, vectors, strict=True) if key in wanted)
-        return found
+                yield shard, keys, vectors
+            else:
+                yield shard, [], np.empty((0, self._encoder.dimension), dtype=np.float32)
 
     def _write(self, keys: Sequence[bytes], vectors: FloatArray) -> Path:
         """Write a shard, and return its path: named after its keys, so that another one is another file."""
@@ -91,6 +89,16 @@ class VectorCache:
             np.savez(stream, keys=packed, vectors=vectors)
         part.replace(target)
         return target
+
+
+def _fill(
+    vectors: FloatArray, places: Mapping[bytes, Sequence[int]], keys: Sequence[bytes], found: FloatArray
+) -> list[bytes]:
+    """Put the found vectors (m, d) where their texts are, and return the keys of those that were wanted."""
+    wanted = [at for at, key in enumerate(keys) if key in places]
+    for at in wanted:
+        vectors[places[keys[at]]] = found[at]
+    return [keys[at] for at in wanted]
 
 
 def _key(text: str) -> bytes:

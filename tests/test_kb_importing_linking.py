@@ -7,6 +7,7 @@ import pytest
 from import_runs import counts, new_engine, rows_of, run, write
 from sqlalchemy import Engine
 
+from kb.importers.privacy import masked
 from kb.importing import ImportReport
 from kb.store import KnowledgeStore
 from kb.types import QAPair
@@ -14,13 +15,13 @@ from kb.types import QAPair
 DEMO = Path(__file__).parent.parent / "kb" / "demo"
 FAQ = """id,question,answer,topic,locale
 postage,How much does standard delivery cost?,"**£3.95** an order, and free from £50. It is charged once.",delivery,en
-express,How does express delivery work?,"Order before 14:00 on a working day and it arrives the next, for £7.95.",delivery,en
+express,How does express work?,"Order before 14:00 on a working day and it arrives the next, for £7.95.",delivery,en
 tent,How do I dry a wet tent?,"Unpack it within 24 hours, hang up flysheet and inner, off the radiators.",care,en
 """
 CHATS = """conversation_id,role,text
 1,customer,what do you charge for postage of socks
 1,agent,"Standard delivery is £3.95 an order, and free from £50."
-1,customer,is there anything quicker than that?
+1,customer,is there anything quicker than the normal post?
 1,agent,"Order before 14:00 and it arrives on the next working day, for £7.95."
 1,customer,do you sell kayaks or paddles
 1,agent,We stopped selling kayaks and paddles when the lake shop closed.
@@ -152,3 +153,30 @@ def test_demo_questions_go_to_the_pair_that_answers_them(
 ) -> None:
     found = [each.pair_id for each in demo[0].pairs() if question in each.phrasings]
     assert found == ([pair_id] if pair_id else [])
+
+
+@pytest.mark.parametrize("name", ["pairs_a.jsonl", "pairs_b.jsonl"])
+def test_where_pairs_are_missing_the_same_import_again_changes_nothing(
+    sqlite_engine: Engine, tmp_path: Path, name: str
+) -> None:
+    paths = (DEMO / name, DEMO / "conversations.csv")
+    first = run(sqlite_engine, *paths, rejects_folder=tmp_path / "imports")
+    before = rows_of(sqlite_engine)
+    again = run(sqlite_engine, *paths, rejects_folder=tmp_path / "imports")
+    after = rows_of(sqlite_engine)
+    del before["imports"], after["imports"]
+    assert after == before
+    assert again.rejected == first.rejected
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("It fits a chest of 104-109 cm.", True),
+        ("Write to complaints@shop.example.", True),
+        ("My order is 104-109.", False),
+        ("My order is #104-109 cm.", False),
+    ],
+)
+def test_what_others_need_to_know_is_not_taken_for_personal(text: str, kept: bool) -> None:
+    assert (masked(text) == text) is kept
