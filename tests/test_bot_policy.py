@@ -35,9 +35,9 @@ def test_below_the_threshold_it_abstains_and_says_so():
 
 
 def test_the_reason_names_what_was_reached_and_what_is_needed():
-    assert "30%" in Policy(CONFIG, 0.5).decide([match(0.3)]).reason
-    assert "50%" in Policy(CONFIG, 0.5).decide([match(0.3)]).reason
-    assert "80%" in Policy(CONFIG, 0.5).decide([match(0.8)]).reason
+    assert "30\u00a0%" in Policy(CONFIG, 0.5).decide([match(0.3)]).reason
+    assert "50\u00a0%" in Policy(CONFIG, 0.5).decide([match(0.3)]).reason
+    assert "80\u00a0%" in Policy(CONFIG, 0.5).decide([match(0.8)]).reason
 
 
 def test_without_any_match_it_abstains_with_another_message():
