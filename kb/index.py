@@ -101,7 +101,7 @@ class FaissIndex:
         k = min(top_k, len(self))
         if k == 0:
             return np.empty((len(vectors), 0), dtype=np.float32), np.empty((len(vectors), 0), dtype=np.int64)
-        # For few questions the threads of OpenMP wait for each other far longer than they compute: on busy cores tens of
+        # For few questions the threads of OpenMP wait for each other longer than they compute: on busy cores tens of
         # milliseconds instead of half a one. The setting is that of the calling thread, so it is made at every call.
         faiss.omp_set_num_threads(1 if len(vectors) < _FEW else os.cpu_count() or 1)
         similarities, ids = self._index.search(np.ascontiguousarray(vectors, dtype=np.float32), k)

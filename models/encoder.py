@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from kb.errors import ModelError, describe
 from kb.types import FloatArray
-from models.export import ensure_exported, load_torch
+from models.export import exported_apart, load_torch
 from models.folder import open_model
 from models.runtime import TOKEN_BUDGET, Forward, OnnxForward, TorchForward, read_about, run_batches
 
@@ -67,7 +67,7 @@ def load_encoder(name: str = "", *, cache: Path, runtime: Runtime = "auto") -> S
     model = open_model(name)
     if runtime == "torch" or (runtime == "auto" and _has_gpu()):
         return _torch_encoder(model)
-    folder = ensure_exported(model, cache)
+    folder = exported_apart(model, cache)
     try:
         return _onnx_encoder(folder)
     # onnxruntime and tokenizers have errors of their own for a file that they can't read.

@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,10 +26,14 @@ from models.folder import ModelFolder
 if TYPE_CHECKING:
     import torch
 
+ABOUT = "encoder.json"
+"""File that is written last, and says what the graph needs."""
+
 OPSET = 18
 MAX_DIFFERENCE = 1e-3
 """Largest difference of a component of a unit vector between ONNX Runtime and torch that is let through."""
 
+_REFUSED = 2
 _TEXTS = ("Where is my parcel?", "How long does a refund take once you have my return?", "ok")
 
 
@@ -38,19 +44,49 @@ def ensure_exported(model: ModelFolder, cache: Path) -> Path:
         ModelError: the model can't be loaded, or its graph doesn't give what torch gives.
     """
     target = cache / model.encoder_id
-    if (target / "encoder.json").exists():
+    if (target / ABOUT).exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f"{model.encoder_id}.", suffix=".part", dir=cache))
     try:
         _export(model, part)
-        if (target / "encoder.json").exists():
+        if (target / ABOUT).exists():
             return target
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return target
+
+
+def exported_apart(model: ModelFolder, cache: Path) -> Path:
+    """Do what `ensure_exported` does, in another process: torch takes half a gigabyte, and is needed for this alone.
+
+    Raises:
+        ModelError: as `ensure_exported`.
+    """
+    target = cache / model.encoder_id
+    if (target / ABOUT).exists():
+        return target
+    # -P: a folder `models` where somebody happens to stand must not take the place of this one.
+    command = [sys.executable, "-P", "-m", "models.export", str(model.path), model.name, str(cache)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == _REFUSED:
+        raise ModelError(done.stdout.strip())
+    if done.returncode != 0:
+        last = (done.stderr.strip() or "nothing said").splitlines()[-1]
+        raise ModelError(describe(expected=f"a graph of {model.name}", got=last, remedy="set the runtime to torch"))
+    return target
+
+
+def main(path: str, name: str, cache: str) -> int:
+    """Export one model, and return the exit status; what is wrong with the model goes to standard output."""
+    try:
+        ensure_exported(ModelFolder(Path(path), name), Path(cache))
+    except ModelError as error:
+        sys.stdout.write(str(error))
+        return _REFUSED
+    return 0
 
 
 def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
@@ -119,7 +155,7 @@ def _export(model: ModelFolder, folder: Path) -> None:
         "prompt": model.prompt,
         "max_difference_from_torch": difference,
     }
-    (folder / "encoder.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+    (folder / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
 def _difference(graph: Path, inputs: Sequence["torch.Tensor"], expected: Any) -> float:
@@ -151,3 +187,7 @@ def _quiet() -> Iterator[None]:
                 yield
         finally:
             logging.disable(logging.NOTSET)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -237,7 +237,7 @@ def test_the_console_script_runs_as_a_process_of_its_own():
 
 
 def test_ctrl_c_is_exit_code_130_without_a_traceback(capsys):
-    def interrupted():
+    def interrupted(**_):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as stop:

@@ -74,14 +74,14 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
         yield told
 
 
-def run(app: Callable[[], None]) -> None:
+def run(app: typer.Typer) -> None:
     """Run the commands: an error of ours is one line and exit code 2, Ctrl-C is 130."""
     _log_to_stderr()
     # Offline unless a model of the hub is named: no library asks the network on its own.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        app()
+        app(prog_name="frontdesk")
     except FrontdeskError as error:
         errors.print(f"[bold red]error:[/] {_escaped(str(error))}")
         raise SystemExit(EXIT_INPUT) from None

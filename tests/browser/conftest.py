@@ -33,9 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium; where there is none, a failure on CI and a skip elsewhere."""
+    """A headless Chromium; where there is none, a failure on CI and a skip elsewhere.
+
+    Not for the whole session: while Playwright runs, other tests of this thread can't run an event loop of their own.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         reason = "needs Chromium: install the package chromium"
