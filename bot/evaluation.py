@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.chatbot import ChatBot
-from bot.test_sets import Labelled
+from bot.labelled import Labelled
 from models.evaluate.bootstrap import bootstrap_interval, mean_interval, paired_difference
 from models.evaluate.ranking import average_precision, hit_at, precision_at_1, reciprocal_rank
 from models.evaluate.refusal import OUT_OF_SCOPE, auroc, best_mcc, mcc_at

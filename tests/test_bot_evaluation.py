@@ -5,7 +5,7 @@ import pytest
 from fakes_bot import SHOP, bot_over
 
 from bot.evaluation import Outcome, compare_retrieval, intent_report, latency, retrieval_report, run
-from bot.test_sets import Labelled
+from bot.labelled import Labelled
 from kb.errors import MessageError
 
 IDS = ["a", "b", "c"]

@@ -155,7 +155,7 @@ def test_demo_questions_go_to_the_pair_that_answers_them(
     assert found == ([pair_id] if pair_id else [])
 
 
-@pytest.mark.parametrize("name", ["pairs_a.jsonl", "pairs_b.jsonl"])
+@pytest.mark.parametrize("name", ["orders_delivery_payment.jsonl", "returns_account_products.jsonl"])
 def test_where_pairs_are_missing_the_same_import_again_changes_nothing(
     sqlite_engine: Engine, tmp_path: Path, name: str
 ) -> None:

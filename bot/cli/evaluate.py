@@ -11,7 +11,7 @@ from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say,
 from bot.config import Config
 from bot.evaluation import compare_retrieval, intent_report, retrieval_report, run
 from bot.indexing import INDEX, VECTORS, assemble
-from bot.test_sets import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
+from bot.labelled import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
 from kb.snapshot import current_id
 from kb.types import QAPair
 from kb.vectors import VectorCache

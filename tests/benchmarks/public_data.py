@@ -23,7 +23,7 @@ import numpy as np
 from figures import machine, machine_line, note, table
 from public_sets import INTENTS, RETRIEVAL, RETRIEVAL_PUBLISHED, DataSet
 
-from bot.test_sets import OOS
+from bot.labelled import OOS
 from models.evaluate.refusal import OUT_OF_SCOPE, best_mcc
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.test_sets import (
+from bot.labelled import (
     OOS,
     Labelled,
     labelled_of_intents,
