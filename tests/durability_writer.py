@@ -1,7 +1,7 @@
 """A process that records turns of one conversation until it is killed."""
 
 import importlib
-import time
+import threading
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +22,7 @@ def write(acknowledge: Connection, database: Path, sqlite: str, conversation_id:
             pass
         acknowledge.send(number)
         # Without a breath between turns a newcomer starves: SQLite doesn't queue writers, they try again and again.
-        time.sleep(0.005)
+        threading.Event().wait(0.005)
 
 
 def is_recorded(log: ConversationLog, conversation_id: str, turn_id: str) -> bool:

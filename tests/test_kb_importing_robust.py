@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_an_import_killed_in_the_middle_and_run_again_ends_as_one_run(tmp_path: 
         # What a transaction has changed spills into the write-ahead log long before it is committed.
         if log.exists() and log.stat().st_size > before + stored_bytes:
             break
-        time.sleep(0.002)
+        threading.Event().wait(0.002)
     process.kill()
     assert process.wait(timeout=30) == -signal.SIGKILL
     engine = connect(folders[0] / "frontdesk.db")

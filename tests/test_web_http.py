@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,7 @@ class Slow(FakeAnswerer):
     def answer(self, question, context):
         (folder / f"asked-{question}").touch()
         while not (folder / "go").exists():
-            time.sleep(0.01)
+            threading.Event().wait(0.01)
         return super().answer(question, context)
 
 web = WebConfig(port=0)
@@ -71,7 +72,7 @@ def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline, f"no {path}"
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /live", HEAD, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEAD])
