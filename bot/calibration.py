@@ -27,7 +27,6 @@ def off_topic_bank() -> list[str]:
 
 def calibrate(
     retriever: Retriever,
-    vectors: FloatArray,
     speller: Speller,
     config: CalibrationConfig,
     progress: Callable[[int, int], None] | None = None,
@@ -38,7 +37,6 @@ def calibrate(
 
     Args:
         retriever: of the state of the knowledge base.
-        vectors: of its entries (e, d), in their order.
         speller: mends slips as it will for customers.
         config: see `CalibrationConfig`.
         progress: called with the number of questions that were asked, and of all.
@@ -55,7 +53,7 @@ def calibrate(
     total = len(asked) + len(bank)
     in_scope, is_right, near = [], [], []
     hidden_with = _hidden_with(retriever)
-    mended = _mended(retriever, asked, vectors, speller)
+    mended = _mended(retriever, asked, speller)
     for done, (entry, (question, vector)) in enumerate(zip(asked, mended, strict=True)):
         row = retriever.entries[entry].row
         found = _combined(retriever, question, vector, entry, [entry], probed)
@@ -99,13 +97,11 @@ def _combined(
     return fused + np.float32(weight) * probe.without(position[entry], group)
 
 
-def _mended(
-    retriever: Retriever, asked: Sequence[int], vectors: FloatArray, speller: Speller
-) -> list[tuple[str, FloatArray]]:
+def _mended(retriever: Retriever, asked: Sequence[int], speller: Speller) -> list[tuple[str, FloatArray]]:
     """Return text and vector of each entry as if a customer had sent it."""
     texts = [retriever.entries[at].text for at in asked]
     corrected = [speller.correct(text) for text in texts]
-    found = list(zip(corrected, vectors[list(asked)], strict=True))
+    found = list(zip(corrected, retriever.entry_vectors(np.asarray(asked, dtype=np.int64)), strict=True))
     changed = [at for at, (text, other) in enumerate(zip(texts, corrected, strict=True)) if text != other]
     for at, vector in zip(changed, retriever.encoder.encode([corrected[at] for at in changed]), strict=True):
         found[at] = (corrected[at], vector)

@@ -18,7 +18,7 @@ from kb.retriever import Retriever, main_locale
 from kb.snapshot import current_id, load_snapshot, publish
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
-from kb.types import Encoder, FloatArray, QAPair, Transition
+from kb.types import Encoder, QAPair, Transition
 from kb.vectors import VectorCache
 from models.calibrate import Calibration, to_json
 from models.probe import FittedProbe, Probe, ProbeConfig, choose_texts
@@ -65,16 +65,17 @@ def assemble(
     entries = list(entries_of(pairs, config.retrieval.passage_words))
     vectors, encoded = cache.encode([entry.encoded for entry in entries], _stage(progress, "Encoding"))
     index = build_index(vectors)
+    # The index has its own copy; of a large knowledge base two are hundreds of megabytes.
+    del vectors
     locale = main_locale(pairs)
     lexical = LexicalIndex.build(pairs, entries, locale)
     retriever = Retriever(
         pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=config.retrieval
     )
     speller = speller_of(retriever)
-    probe, fitted = _fit_probe(retriever, vectors, config.probe)
+    probe, fitted = _fit_probe(retriever, config.probe)
     calibration = calibrate(
         retriever,
-        vectors,
         speller,
         config.calibration,
         _stage(progress, "Calibrating"),
@@ -161,7 +162,7 @@ def speller_of(retriever: Retriever) -> Speller:
     return Speller((entry.encoded for entry in retriever.entries), main_locale(retriever.pairs))
 
 
-def _fit_probe(retriever: Retriever, vectors: FloatArray, config: ProbeConfig) -> tuple[FittedProbe | None, IntArray]:
+def _fit_probe(retriever: Retriever, config: ProbeConfig) -> tuple[FittedProbe | None, IntArray]:
     """Fit the probe on the knowledge base's texts, where there are phrasings to learn from."""
     count = len(retriever.pairs)
     nothing = np.empty(0, dtype=np.int64)
@@ -170,7 +171,7 @@ def _fit_probe(retriever: Retriever, vectors: FloatArray, config: ProbeConfig) -
         return None, nothing
     rows = np.array([entry.row for entry in retriever.entries], dtype=np.int64)
     chosen = choose_texts(rows, config.most_texts)
-    return FittedProbe(vectors[chosen], rows[chosen], count, config), chosen
+    return FittedProbe(retriever.entry_vectors(chosen), rows[chosen], count, config), chosen
 
 
 def _up_to_date(

@@ -59,8 +59,14 @@ class LexicalIndex:
     def build(cls, pairs: Sequence[QAPair], entries: Iterable[Entry], locale: str = "en") -> Self:
         """Index the question and phrasing entries, in their order, and the pairs, in theirs."""
         analyser = Analyser(locale)
-        asked = [analyser.terms(entry.text) for entry in entries if entry.role != "answer"]
-        documents = [analyser.terms(document_of(pair)) for pair in pairs]
+        # Every term once in memory: a large knowledge base has millions of them, of which few are different.
+        same: dict[str, str] = {}
+
+        def terms(text: str) -> list[str]:
+            return [same.setdefault(term, term) for term in analyser.terms(text)]
+
+        asked = [terms(entry.text) for entry in entries if entry.role != "answer"]
+        documents = [terms(document_of(pair)) for pair in pairs]
         return cls(analyser, _index(asked), _index(documents))
 
     def bm25(self, question: str) -> tuple[FloatArray, FloatArray]:

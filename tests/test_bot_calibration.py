@@ -22,9 +22,7 @@ def fit(tmp_path):
         encoder = FakeEncoder(dimension=512)
         parts = assembled(tmp_path, pairs, encoder, Config(calibration=CalibrationConfig(fewest=10**6)))
         encoder.batches.clear()
-        entries = [entry.encoded for entry in parts.retriever.entries]
-        vectors = FakeEncoder(dimension=512).encode(entries)
-        return calibrate(parts.retriever, vectors, parts.speller, config, progress), encoder
+        return calibrate(parts.retriever, parts.speller, config, progress), encoder
 
     return call
 
