@@ -23,7 +23,7 @@ from kb.types import Encoder, Snapshot, Transition
 from models.calibrate import Calibration, from_json
 from models.encoder import SentenceEncoder, load_encoder
 from models.matcher import ZeroShotMatcher
-from models.probe import Probe
+from models.probe import Probe, ProbeConfig
 
 ENCODERS = "encoders"
 DATABASE = "frontdesk.db"
@@ -117,6 +117,8 @@ def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> C
     loaded = load_snapshot(var / INDEX, encoder, snapshot_id)
     try:
         calibration = from_json(loaded.calibration["fitted"])
+        # As it was fitted: a setting that was changed since counts from the next index on.
+        fitted_probe = ProbeConfig(**loaded.calibration["settings"]["probe"])
     except (KeyError, TypeError) as error:
         raise IndexDamagedError(
             describe(expected="a calibration in the snapshot", got=repr(error), remedy="run `frontdesk index`")
@@ -125,7 +127,8 @@ def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> C
         retriever=loaded.retriever,
         transitions=loaded.transitions,
         calibration=calibration,
-        probe=probe_of(loaded.retriever, loaded.arrays, config.probe),
+        probe=probe_of(loaded.retriever, loaded.arrays, fitted_probe),
+        probe_weight=fitted_probe.weight,
         speller=speller_of(loaded.retriever),
         config=config,
         index_id=snapshot_id,
@@ -140,6 +143,7 @@ def bot_of(assembled: Assembled, config: Config) -> ChatBot:
         transitions=(),
         calibration=assembled.calibration,
         probe=assembled.probe,
+        probe_weight=config.probe.weight,
         speller=assembled.speller,
         config=config,
         index_id="memory",
@@ -152,7 +156,8 @@ def make_bot(
     retriever: Retriever,
     transitions: tuple[Transition, ...],
     calibration: Calibration,
-    probe: Probe | None = None,
+    probe: Probe | None,
+    probe_weight: float,
     speller: Speller,
     config: Config,
     index_id: str,
@@ -160,7 +165,7 @@ def make_bot(
 ) -> ChatBot:
     """Wire the six steps of an answer."""
     row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
-    matcher = ZeroShotMatcher(calibration, probe, row, config.probe.weight)
+    matcher = ZeroShotMatcher(calibration, probe, row, probe_weight)
     return ChatBot(
         retriever=retriever,
         matcher=matcher,

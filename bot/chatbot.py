@@ -5,11 +5,13 @@ replay of a logged turn is the same call.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
-from bot.selector import diversify
+from bot.selector import select
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
@@ -102,12 +104,12 @@ class ChatBot:
         eligible = [match for match in matches if match.relevance >= needed]
         row = {candidate.pair.pair_id: row for row, candidate in enumerate(retrieved.candidates)}
         vectors = retrieved.vectors[[row[match.pair.pair_id] for match in eligible]]
-        positions = diversify(
+        positions = select(
             vectors,
-            [match.relevance for match in eligible],
+            np.array([match.relevance for match in eligible], dtype=np.float32),
             self._selection.responses,
             self._selection.diversity,
-            self._selection.duplicate_similarity,
+            duplicate_similarity=self._selection.duplicate_similarity,
         )
         return [eligible[position] for position in positions]
 
@@ -142,7 +144,7 @@ class ChatBot:
                 features=_features(matches),
                 runners_up=self._runners_up(decision, matches, selected),
             ),
-            snapshot=replace(self.snapshot),
+            snapshot=self.snapshot,
         )
 
     def _runners_up(

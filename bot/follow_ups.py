@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bot.selector import diversify
+import numpy as np
+
+from bot.selector import select
 from kb.retriever import Retriever
 from kb.types import FollowUp, Match, Transition
 
@@ -71,12 +73,12 @@ class FollowUps:
         rows = list(found)
         if not rows:
             return ()
-        chosen = diversify(
+        chosen = select(
             self._retriever.question_vectors(rows),
-            [found[row][1] for row in rows],
+            np.array([found[row][1] for row in rows], dtype=np.float32),
             self._config.count,
             self._config.diversity,
-            self._config.duplicate_similarity,
+            duplicate_similarity=self._config.duplicate_similarity,
         )
         return tuple(
             FollowUp(

@@ -15,7 +15,7 @@ from kb.errors import VectorIndexError
 from kb.index import FaissIndex, build_index
 from kb.lexical import LexicalIndex
 from kb.retriever import Retriever, main_locale
-from kb.snapshot import current_id, load_snapshot, publish
+from kb.snapshot import check_snapshot, publish
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
 from kb.types import Encoder, QAPair, Transition
@@ -109,7 +109,7 @@ def update_index(
     Raises:
         StorageError: the database can't be read.
     """
-    with store.transaction() as unit:
+    with store.view() as unit:
         pairs, transitions = list(unit.pairs()), unit.transitions()
         corpus_hash, version = unit.corpus_hash(), unit.version()
     folder = var / INDEX
@@ -179,14 +179,14 @@ def _up_to_date(
 ) -> IndexReport | None:
     """Return a report on the current snapshot where it is whole and of the same content and settings."""
     try:
-        loaded = load_snapshot(folder, encoder, current_id(folder))
+        stored = check_snapshot(folder, encoder)
     except VectorIndexError:
         return None
-    manifest = loaded.manifest
+    manifest = stored.manifest
     same = (
         manifest.corpus_hash == corpus_hash
-        and list(loaded.transitions) == list(transitions)
-        and loaded.calibration.get("settings") == settings
+        and list(stored.transitions) == list(transitions)
+        and stored.calibration.get("settings") == settings
     )
     if not same:
         return None

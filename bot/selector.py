@@ -4,7 +4,6 @@
 λ · relevance - (1 - λ) · highest cosine with those selected.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -57,11 +56,3 @@ def select(
         left[best] = False
         left &= closest <= duplicate_similarity
     return selected
-
-
-def diversify(
-    vectors: FloatArray, relevance: Sequence[float], k: int, diversity: float, duplicate_similarity: float
-) -> list[int]:
-    """Select by MMR from plain numbers, see `select`."""
-    values = np.asarray(relevance, dtype=np.float32)
-    return select(vectors, values, k, diversity, duplicate_similarity=duplicate_similarity)

@@ -60,6 +60,15 @@ class Manifest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckedSnapshot:
+    """A whole snapshot, and what of it costs nothing to read."""
+
+    manifest: Manifest
+    transitions: tuple[Transition, ...]
+    calibration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadedSnapshot:
     """A snapshot in memory, checked."""
 
@@ -161,8 +170,8 @@ def read_manifest(folder: Path, snapshot_id: str) -> Manifest:
     return manifest
 
 
-def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None) -> LoadedSnapshot:
-    """Return a snapshot, by default the current one, with every file checked against the manifest.
+def check_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None) -> CheckedSnapshot:
+    """Check every file of a snapshot, by default the current one, against its manifest, and load neither index.
 
     Raises:
         IndexMissingError: none was published.
@@ -175,14 +184,31 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
     target = folder / name
     _require_whole(target, manifest)
     try:
-        pairs = _read_pairs(target / "pairs.jsonl")
         transitions = tuple(Transition(**each) for each in _read_json(target / "transitions.json"))
-        config = RetrievalConfig(**manifest.retrieval)
         calibration = _read_json(target / "calibration.json")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(target, error) from error
+    return CheckedSnapshot(manifest=manifest, transitions=transitions, calibration=calibration)
+
+
+def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None) -> LoadedSnapshot:
+    """Return a snapshot, by default the current one, with every file checked against the manifest.
+
+    Raises:
+        IndexMissingError: none was published.
+        IndexDamagedError: a file is missing, cut short or changed.
+        IndexStaleError: it was made with another encoder, or by a version of another format.
+    """
+    name = snapshot_id or current_id(folder)
+    checked = check_snapshot(folder, encoder, name)
+    target = folder / name
+    try:
+        pairs = _read_pairs(target / "pairs.jsonl")
+        config = RetrievalConfig(**checked.manifest.retrieval)
         with np.load(target / "arrays.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise IndexDamagedError(describe(expected=f"a snapshot in {target}", got=str(error), remedy=REMEDY)) from error
+        raise _damaged(target, error) from error
     entries: list[Entry] = list(entries_of(pairs, config.passage_words))
     retriever = Retriever(
         pairs=pairs,
@@ -193,8 +219,16 @@ def load_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = None
         config=config,
     )
     return LoadedSnapshot(
-        manifest=manifest, retriever=retriever, transitions=transitions, calibration=calibration, arrays=arrays
+        manifest=checked.manifest,
+        retriever=retriever,
+        transitions=checked.transitions,
+        calibration=checked.calibration,
+        arrays=arrays,
     )
+
+
+def _damaged(target: Path, error: Exception) -> IndexDamagedError:
+    return IndexDamagedError(describe(expected=f"a snapshot in {target}", got=str(error), remedy=REMEDY))
 
 
 def _require_format(found: Any) -> None:

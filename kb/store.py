@@ -53,6 +53,19 @@ class KnowledgeStore:
         self._engine = engine
         self._connection: Connection | None = None
         self._changed = False
+        self._reads = False
+
+    @contextmanager
+    def view(self) -> "Iterator[KnowledgeStore]":
+        """Give a store on which everything read is of one state of the knowledge, while others go on writing.
+
+        Raises:
+            StorageError: the database is locked or gone.
+        """
+        with reading(self._engine) as connection:
+            unit = KnowledgeStore(self._engine)
+            unit._connection, unit._reads = connection, True
+            yield unit
 
     @contextmanager
     def transaction(self) -> "Iterator[KnowledgeStore]":
@@ -66,6 +79,7 @@ class KnowledgeStore:
             StorageError: the database is locked, gone or full; nothing is written.
         """
         if self._connection is not None:
+            assert not self._reads, "what view() gives is for reading"
             yield self
             return
         with writing(self._engine) as connection:

@@ -74,6 +74,7 @@ def bot_over(
         transitions=transitions,
         calibration=calibration,
         probe=parts.probe,
+        probe_weight=config.probe.weight,
         speller=parts.speller,
         config=config,
         index_id="index-1",

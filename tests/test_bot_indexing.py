@@ -5,7 +5,7 @@ from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, bot_over
 from fakes_encoder import FakeEncoder
 from fakes_kb import pair
 
-from bot.build import load_bot
+from bot.build import load_bot, open_database
 from bot.config import Config
 from bot.follow_ups import FollowUpConfig
 from bot.indexing import INDEX, update_index
@@ -204,3 +204,14 @@ def test_the_probe_is_kept_in_the_index_and_without_weight_there_is_none(store, 
 def test_before_the_first_index_there_is_none(tmp_path):
     with pytest.raises(IndexMissingError, match="run `frontdesk index`"):
         current_id(tmp_path / INDEX)
+
+
+def test_a_probe_is_served_with_the_settings_it_was_fitted_with(tmp_path):
+    encoder, config = FakeEncoder(dimension=64), Config()
+    store = KnowledgeStore(open_database(tmp_path, config))
+    asked = [tuple(f"{word} {number} please" for number in range(6)) for word in ("refund", "parcel", "tent")]
+    store.upsert([pair(each[0], f"All of {each[0]}.", phrasings=each[1:]) for each in asked])
+    report = update_index(store, encoder, tmp_path, config)
+    changed = Config(probe=ProbeConfig(gamma=0.1, weight=9.0))
+    fitted, served = (load_bot(tmp_path, encoder, each, report.snapshot_id) for each in (config, changed))
+    assert fitted.answer("refund 9 please") == served.answer("refund 9 please")

@@ -4,7 +4,7 @@ import pyversity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.selector import diversify, select
+from bot.selector import select
 
 DIVERSITIES = st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])
 CASES = st.tuples(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 14))
@@ -81,7 +81,8 @@ def test_no_two_selected_are_nearer_than_duplicates_may_be(case, limit):
 
 def test_a_duplicate_is_left_out_and_the_next_one_comes():
     vectors = AXES[[0, 0, 1]]
-    assert diversify(vectors, [0.9, 0.8, 0.1], 2, 0.0, 0.95) == [0, 2]
+    relevance = np.array([0.9, 0.8, 0.1], dtype=np.float32)
+    assert select(vectors, relevance, 2, 0.0, duplicate_similarity=0.95) == [0, 2]
 
 
 @given(st.integers(0, 2**32))

@@ -330,3 +330,14 @@ def test_an_import_is_recorded(store, engine):
         (row,) = connection.execute(select(ImportRow))
     assert (row.path, row.file_hash, row.counts, row.started_at) == ("faq.csv", "abc", {"added": 3}, started_at)
     assert row.finished_at > started_at
+
+
+def test_a_view_sees_one_state_while_another_writes_and_writes_nothing_itself(store):
+    store.upsert([pair("Where is my parcel?", "On its way.")])
+    with store.view() as seen:
+        before = (seen.corpus_hash(), [each.question for each in seen.pairs()])
+        store.upsert([pair("How much is delivery?", "Four euros.")])
+        assert (seen.corpus_hash(), [each.question for each in seen.pairs()]) == before
+        with pytest.raises(AssertionError, match="for reading"):
+            seen.upsert([pair("Do you sell skis?", "No.")])
+    assert store.count() == 2
