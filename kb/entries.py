@@ -19,12 +19,16 @@ _TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One indexed text: the row of its pair, what it is, how it is shown, and the text that is encoded."""
+    """One indexed text: the row of its pair, what it is, how it is shown, and the text that is encoded.
+
+    `is_whole` marks the whole of an answer that is indexed in passages too; what is shown of it is the first one.
+    """
 
     row: int
     role: EntryRole
     text: str
     encoded: str
+    is_whole: bool = False
 
 
 def entries_of(pairs: Iterable[QAPair], passage_words: int) -> Iterator[Entry]:
@@ -43,7 +47,9 @@ def entries_of(pairs: Iterable[QAPair], passage_words: int) -> Iterator[Entry]:
             yield Entry(row=row, role="answer", text=passage, encoded=f"{pair.question}: {passage}")
         if len(passages) > 1:
             whole = " ".join(passages)
-            yield Entry(row=row, role="answer", text=passages[0], encoded=f"{pair.question} {whole}")
+            yield Entry(
+                row=row, role="answer", text=passages[0], encoded=f"{pair.question} {whole}", is_whole=True
+            )
 
 
 def document_of(pair: QAPair) -> str:

@@ -12,6 +12,7 @@
     │   ├── IndexStaleError     built from another encoder or another state of the knowledge base
     │   └── IndexDamagedError   a file is missing, cut short or changed
     ├── ModelError              a model folder that can't be loaded or is refused
+    ├── TrainingError           a training that can't go on: the loss is not finite, memory or disk is full
     └── StorageError            the database is locked, gone, full or of an unknown schema (HTTP 503)
 
 A message says what was expected, what came, and what to do: build it with `describe`.
@@ -64,6 +65,10 @@ class IndexDamagedError(VectorIndexError):
 
 class ModelError(FrontdeskError):
     """A model folder can't be loaded, or is refused."""
+
+
+class TrainingError(FrontdeskError):
+    """A training can't go on."""
 
 
 class StorageError(FrontdeskError):

@@ -21,6 +21,9 @@ from kb.types import Candidate, Encoder, FloatArray, QAPair, Retrieved
 
 IdArray = NDArray[np.int64]
 
+_READ = 3
+"""Phrasings and passages of a pair that go on to the matcher, at most."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetrievalConfig:
@@ -84,6 +87,8 @@ class Retriever:
         self._index, self._lexical = index, lexical
         self._rows = np.array([entry.row for entry in entries], dtype=np.int64)
         self._is_answer = np.array([entry.role == "answer" for entry in entries], dtype=bool)
+        self._is_passage = self._is_answer & ~np.array([entry.is_whole for entry in entries], dtype=bool)
+        self._is_phrasing = np.array([entry.role == "phrasing" for entry in entries], dtype=bool)
         self._asked = np.flatnonzero(~self._is_answer)
         self._has_answers = bool(self._is_answer.any())
         self._question_ids = np.flatnonzero([entry.role == "question" for entry in entries])
@@ -95,10 +100,20 @@ class Retriever:
         if not self.pairs:
             empty = np.empty((0, len(vector)), dtype=np.float32)
             return Retrieved(question=question, candidates=(), question_vector=vector, vectors=empty)
-        evidence = self.evidence(question, vector)
-        order = np.argsort(-evidence.fused, kind="stable")[: self.config.top_k]
+        return self.retrieve_known(question, vector)
+
+    def retrieve_known(
+        self, question: str, vector: FloatArray, hidden: Sequence[int] = (), top_k: int | None = None
+    ) -> Retrieved:
+        """Return up to `top_k` pairs, by default the configured number, for a question whose vector (d,) is known.
+
+        `hidden` entries count for nothing, as in `evidence`: what training asks of a knowledge base that holds the very
+        question.
+        """
+        evidence = self.evidence(question, vector, hidden)
+        order = np.argsort(-evidence.fused, kind="stable")[: top_k or self.config.top_k]
         rows = order[np.isfinite(evidence.fused[order])]
-        candidates = tuple(self._candidate(int(row), evidence) for row in rows)
+        candidates = tuple(self.candidate(int(row), evidence) for row in rows)
         vectors = self._index.reconstruct(self._question_ids[rows])
         return Retrieved(question=question, candidates=candidates, question_vector=vector, vectors=vectors)
 
@@ -174,20 +189,27 @@ class Retriever:
             found[missed] = self._index.reconstruct(missed) @ vector
         return found
 
-    def _candidate(self, row: int, evidence: Evidence) -> Candidate:
+    def candidate(self, row: int, evidence: Evidence) -> Candidate:
+        """Return what is known of a pair as an answer to the question that the evidence is of."""
         span = slice(int(self._starts[row]), int(self._starts[row + 1]))
         similarities, is_answer = evidence.similarities[span], self._is_answer[span]
-        best = span.start + int(similarities.argmax())
-        entry = self.entries[best]
+        order = span.start + np.argsort(-similarities, kind="stable")
+        best = self.entries[order[0]]
+        seen = order[np.isfinite(evidence.similarities[order])]
         return Candidate(
             pair=self.pairs[row],
-            phrasing=entry.text,
-            role=entry.role,
-            similarity=float(evidence.similarities[best]),
+            phrasing=best.text,
+            role=best.role,
+            similarity=_highest(similarities),
             answer_similarity=_highest(similarities[is_answer]),
             lexical=float(evidence.lexical[row]),
             evidence=float(evidence.fused[row]),
+            phrasings=self._texts(seen[self._is_phrasing[seen]][:_READ]),
+            passages=self._texts(seen[self._is_passage[seen]][:_READ]),
         )
+
+    def _texts(self, positions: IdArray) -> tuple[str, ...]:
+        return tuple(self.entries[at].text for at in positions)
 
 
 def _highest(similarities: FloatArray) -> float:

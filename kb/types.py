@@ -71,7 +71,9 @@ class Candidate:
 
     `phrasing` is the indexed text of the pair nearest to the question, `role` what that text is, `similarity` their
     cosine; `answer_similarity` is the cosine with the pair's answer, `lexical` the BM25 of the pair's best text,
-    `evidence` the fused ranking value of the retriever (comparable within one question only).
+    `evidence` the fused ranking value of the retriever (comparable within one question only). `phrasings` are the other
+    ways of asking, and `passages` those of its answer, that are nearest to the question, best first: what the matcher
+    reads of a pair besides its question.
     """
 
     pair: QAPair
@@ -81,6 +83,8 @@ class Candidate:
     answer_similarity: float
     lexical: float
     evidence: float
+    phrasings: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

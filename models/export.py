@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,31 +112,14 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
 
 def _export(model: ModelFolder, folder: Path) -> None:
     import torch
-    from onnxruntime.transformers.optimizer import optimize_model
 
     module, tokenizer = load_torch(model)
     batch = tokenizer(list(_TEXTS), padding=True, truncation=True, max_length=model.max_length, return_tensors="pt")
-    inputs = (batch["input_ids"], batch["attention_mask"])
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.inference_mode():
-        expected = module(*inputs).numpy()
-    raw, final = folder / "raw.onnx", folder / "model.onnx"
-    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=model.max_length)}
-    with _quiet():
-        torch.onnx.export(
-            module,
-            inputs,
-            str(raw),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["vectors"],
-            dynamic_shapes=(shape, shape),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-        )
-        heads, width = int(model.config["num_attention_heads"]), int(model.config["hidden_size"])
-        fused = optimize_model(str(raw), model_type="bert", num_heads=heads, hidden_size=width, opt_level=0)
-        fused.save_model_to_file(str(final))
-    raw.unlink()
+        expected = module(**inputs).numpy()
+    final = folder / "model.onnx"
+    write_graph(module, inputs, "vectors", model, final)
     difference = _difference(final, inputs, expected)
     if difference > MAX_DIFFERENCE:
         raise ModelError(
@@ -146,7 +129,7 @@ def _export(model: ModelFolder, folder: Path) -> None:
                 remedy="set the runtime to torch, and report the model",
             )
         )
-    _save_tokenizer(tokenizer, folder)
+    save_tokenizer(tokenizer, folder)
     about = {
         "encoder_id": model.encoder_id,
         "dimension": int(expected.shape[1]),
@@ -158,14 +141,53 @@ def _export(model: ModelFolder, folder: Path) -> None:
     (folder / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
-def _difference(graph: Path, inputs: Sequence["torch.Tensor"], expected: Any) -> float:
+def write_graph(
+    module: "torch.nn.Module", inputs: Mapping[str, "torch.Tensor"], output: str, model: ModelFolder, path: Path
+) -> None:
+    """Write a module as an ONNX graph with BERT's operators fused, for any batch and number of tokens.
+
+    Args:
+        module: in evaluation mode, on the processor.
+        inputs: examples (n, t) by the names of the module's parameters, which become those of the graph.
+        output: name of what it gives.
+        model: what the module was made of: it says how wide and deep it is.
+        path: file that is written.
+    """
+    import torch
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    raw = path.with_name("raw.onnx")
+    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=model.max_length)}
+    with _quiet():
+        torch.onnx.export(
+            module,
+            kwargs=dict(inputs),
+            f=str(raw),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes={name: shape for name in inputs},
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+        )
+        heads, width = int(model.config["num_attention_heads"]), int(model.config["hidden_size"])
+        fused = optimize_model(str(raw), model_type="bert", num_heads=heads, hidden_size=width, opt_level=0)
+        fused.save_model_to_file(str(path))
+    raw.unlink()
+
+
+def _difference(graph: Path, inputs: Mapping[str, "torch.Tensor"], expected: Any) -> float:
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_inputs()]
-    (found,) = session.run(None, dict(zip(names, (each.numpy() for each in inputs), strict=True)))
+    (found,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
     return float(np.abs(found - expected).max())
 
 
-def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write `tokenizer.json`.
+
+    Raises:
+        ModelError: the model has a slow tokenizer alone.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelError(

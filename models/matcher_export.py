@@ -1,0 +1,167 @@
+"""A trained matcher as ONNX graphs, in float32 and int8, each compared with torch on real questions.
+
+int8 is dynamic quantisation of the matrix products (weights per channel, activations as they come): a third of the
+time on processors with VNNI. It serves where it ranks as torch does.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kb.errors import ModelError, describe
+from kb.types import FloatArray
+from models.export import save_tokenizer, write_graph
+from models.folder import ModelFolder, open_model
+
+Quantisation = Literal["fp32", "int8"]
+
+GRAPHS: dict[str, str] = {"fp32": "matcher.onnx", "int8": "matcher.int8.onnx"}
+ABOUT = "matcher.json"
+"""File that is written last, and says what the graphs need and how they compare with torch."""
+
+LEAST_AGREEMENT = 0.98
+"""Share of questions whose best candidate must be the same for int8 to serve."""
+MAX_DIFFERENCE = 1e-2
+"""Largest difference of a float32 logit from torch's that is let through."""
+
+_SAMPLES = [("Where is my parcel?", ["How do I track a parcel? Use the link in our e-mail.", "Opening hours"])]
+
+
+def export_matcher(
+    model: ModelFolder, folder: Path, max_length: int, samples: Sequence[tuple[str, Sequence[str]]] = ()
+) -> dict[str, Any]:
+    """Write both graphs of a matcher, tokenizer and `matcher.json` into a folder; return what the latter says.
+
+    Args:
+        model: a folder that `training.bases.save_matcher` wrote.
+        folder: is made.
+        max_length: tokens of question and candidate that it reads.
+        samples: questions with their candidates' texts, to compare the graphs with torch.
+
+    Raises:
+        ModelError: the model can't be loaded, or its graph doesn't give what torch gives.
+    """
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from transformers import AutoTokenizer
+
+    from models.training.bases import load_matcher_module
+    from models.training.matcher import judge
+
+    folder.mkdir(parents=True, exist_ok=True)
+    module, tokenizer, pad_id = load_matcher_module(model)
+    module.eval()
+    slow = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
+    batch = slow(
+        [_SAMPLES[0][0]] * 2, list(_SAMPLES[0][1]), padding=True, return_tensors="pt", return_token_type_ids=True
+    )
+    has_kinds = int(model.config.get("type_vocab_size") or 0) > 1
+    names = ("input_ids", "attention_mask", *(("token_type_ids",) if has_kinds else ()))
+    write_graph(
+        _Logits(module), {name: batch[name].to(torch.int64) for name in names}, "logits", model, folder / GRAPHS["fp32"]
+    )
+    quantize_dynamic(
+        folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True
+    )
+    save_tokenizer(slow, folder)
+    about: dict[str, Any] = {"max_length": max_length, "pad_id": pad_id, "serve": "fp32"}
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    groups = list(samples) or _SAMPLES
+    pairs = [(question, text) for question, texts in groups for text in texts]
+    expected = judge(module, tokenizer, pairs, max_length, pad_id)
+    about["compared_with_torch"] = compared = {
+        name: _compared(folder, name, pairs, groups, expected) for name in GRAPHS
+    }
+    if compared["fp32"]["max_difference"] > MAX_DIFFERENCE:
+        raise ModelError(
+            describe(
+                expected=f"the graph of the matcher to agree with torch within {MAX_DIFFERENCE:g}",
+                got=f"{compared['fp32']['max_difference']:g}",
+                remedy="set the runtime to torch, and report the model",
+            )
+        )
+    if compared["int8"]["rank_agreement"] >= LEAST_AGREEMENT:
+        about["serve"] = "int8"
+    (folder / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
+    return about
+
+
+def exported_matcher_apart(model: ModelFolder, folder: Path, max_length: int) -> Path:
+    """Return a folder with the graphs, made in another process where they are missing."""
+    if (folder / ABOUT).exists():
+        return folder
+    command = [sys.executable, "-P", "-m", "models.matcher_export", str(model.path), str(folder), str(max_length)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stdout.strip() or done.stderr.strip() or "nothing said").splitlines()[-1]
+        raise ModelError(describe(expected=f"a graph of {model.name}", got=last, remedy="set the runtime to torch"))
+    return folder
+
+
+def _compared(
+    folder: Path,
+    name: str,
+    pairs: Sequence[tuple[str, str]],
+    groups: Sequence[tuple[str, Sequence[str]]],
+    expected: FloatArray,
+) -> dict[str, float]:
+    """Return how far a graph's logits are from torch's, and how often it finds the same candidate best."""
+    from models.cross_encoder import OnnxCrossEncoder
+
+    found = OnnxCrossEncoder(folder, name).judge(pairs)  # type: ignore[arg-type]
+    same, start = [], 0
+    for _, texts in groups:
+        span = slice(start, start + len(texts))
+        same.append(int(found[span].argmax()) == int(expected[span].argmax()))
+        start += len(texts)
+    return {
+        "max_difference": float(np.abs(found - expected).max()),
+        "rank_agreement": float(np.mean(same)),
+        "questions": float(len(groups)),
+    }
+
+
+def _logits_module() -> Any:
+    import torch
+
+    class Logits(torch.nn.Module):
+        """A sequence classifier that gives its logits alone."""
+
+        def __init__(self, module: torch.nn.Module) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(
+            self,
+            input_ids: torch.Tensor,
+            attention_mask: torch.Tensor,
+            token_type_ids: torch.Tensor | None = None,
+        ) -> torch.Tensor:
+            kinds = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+            logits: torch.Tensor = self.module(input_ids=input_ids, attention_mask=attention_mask, **kinds).logits
+            return logits
+
+    return Logits
+
+
+def _Logits(module: Any) -> Any:  # noqa: N802
+    return _logits_module()(module).eval()
+
+
+def main(path: str, folder: str, max_length: str) -> int:
+    """Export one matcher, and return the exit status; what is wrong with it goes to standard output."""
+    try:
+        export_matcher(open_model(path), Path(folder), int(max_length))
+    except ModelError as error:
+        sys.stdout.write(str(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
