@@ -1,4 +1,4 @@
-"""Labelled test questions in files: intents (`text,label`) and retrieval (passages and questions in JSON lines)."""
+"""Labelled texts in files: intents (`text,label`), pairs (`text_a,text_b,label`), and retrieval (JSON lines)."""
 
 import csv
 import json
@@ -14,6 +14,8 @@ from kb.types import QAPair
 OOS = "oos"
 """The label of test questions that are out of scope."""
 
+_SAME = {"1": True, "0": False}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Labelled:
@@ -23,29 +25,43 @@ class Labelled:
     right: frozenset[str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextPair:
+    """Two texts, and whether they mean the same."""
+
+    text_a: str
+    text_b: str
+    same: bool
+
+
 def read_intents(path: Path) -> list[tuple[str, str]]:
     """Return (text, label) of a CSV file with these columns.
 
     Raises:
         ImportFileError: there is no such file, it has other columns, a row without text or label, or no row.
     """
-    with _reading(path) as stream:
-        reader = csv.DictReader(stream, strict=True)
-        columns = reader.fieldnames or []
-        if not {"text", "label"} <= set(columns):
-            got = f"{path.name} with {', '.join(columns) or 'nothing'}"
-            raise ImportFileError(describe(expected="columns text,label", got=got, remedy="rename the columns"))
-        rows = [((row["text"] or "").strip(), (row["label"] or "").strip()) for row in reader]
-    for number, (text, label) in enumerate(rows, start=2):
-        if not text or not label:
+    return [(text, label) for text, label in _read_columns(path, ("text", "label"))]
+
+
+def read_pairs(path: Path) -> list[TextPair]:
+    """Return the pairs of a CSV file with the columns text_a, text_b and label; other columns are passed over.
+
+    Raises:
+        ImportFileError: there is no such file, it has other columns, a row without a text, a label besides 0 and 1, or
+            no row.
+    """
+    pairs = []
+    for number, (text_a, text_b, label) in enumerate(_read_columns(path, ("text_a", "text_b", "label")), start=2):
+        if label not in _SAME:
             raise ImportFileError(
                 describe(
-                    expected="a text and a label in every row", got=f"row {number} of {path.name}", remedy="fill in"
+                    expected="1 (the same) or 0 as label in every row",
+                    got=f"{label} in row {number} of {path.name}",
+                    remedy="write 1 or 0",
                 )
             )
-    if not rows:
-        raise ImportFileError(describe(expected=f"rows in {path.name}", got="none", remedy="name another file"))
-    return rows
+        pairs.append(TextPair(text_a=text_a, text_b=text_b, same=_SAME[label]))
+    return pairs
 
 
 def pairs_of_intents(rows: Sequence[tuple[str, str]]) -> list[QAPair]:
@@ -102,6 +118,26 @@ def read_retrieval(folder: Path, split: str) -> tuple[list[QAPair], list[Labelle
     if not pairs or not questions:
         raise ImportFileError(describe(expected=f"passages and questions in {folder}", got="none", remedy="fill it"))
     return pairs, questions
+
+
+def _read_columns(path: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the stripped values of these columns, none empty, of a CSV file."""
+    with _reading(path) as stream:
+        reader = csv.DictReader(stream, strict=True)
+        columns = reader.fieldnames or []
+        if not set(names) <= set(columns):
+            got = f"{path.name} with {', '.join(columns) or 'nothing'}"
+            raise ImportFileError(describe(expected=f"columns {','.join(names)}", got=got, remedy="rename the columns"))
+        rows = [tuple((row[name] or "").strip() for name in names) for row in reader]
+    for number, values in enumerate(rows, start=2):
+        if not all(values):
+            missing = names[values.index("")]
+            raise ImportFileError(
+                describe(expected=f"a {missing} in every row", got=f"row {number} of {path.name}", remedy="fill in")
+            )
+    if not rows:
+        raise ImportFileError(describe(expected=f"rows in {path.name}", got="none", remedy="name another file"))
+    return rows
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from bot.labelled import (
     OOS,
     Labelled,
+    TextPair,
     labelled_of_intents,
     pairs_of_intents,
     read_intents,
+    read_pairs,
     read_retrieval,
 )
 from kb.errors import ImportFileError, InputError
@@ -161,3 +163,41 @@ def test_the_split_names_the_file_of_the_questions(folder):
 def test_a_retrieval_set_of_another_form_is_refused_by_file_and_line(folder, given, named):
     with pytest.raises(ImportFileError, match=named):
         read_retrieval(folder(**given), "test")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text_a,text_b,label\nwhere is it,track it,1\nhello,money back,0\n",
+        "\ufefflabel,id,text_b,text_a\r\n1,7,track it, where is it \r\n0 ,8,money back,hello\r\n",
+    ],
+    ids=["plain", "byte order mark, other columns and order"],
+)
+def test_pairs_are_read_with_what_they_are(tmp_path, content):
+    assert read_pairs(write(tmp_path / "a.csv", content)) == [
+        TextPair(text_a="where is it", text_b="track it", same=True),
+        TextPair(text_a="hello", text_b="money back", same=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("text,label\na,1\n", "expected columns text_a,text_b,label; got a.csv with text, label; rename"),
+        ("", "got a.csv with nothing"),
+        ("text_a,text_b,label\n", "expected rows in a.csv; got none"),
+        ("text_a,text_b,label\na,b,1\na, ,1\n", "expected a text_b in every row; got row 3 of a.csv"),
+        ("text_a,text_b,label\na,b\n", "expected a label in every row; got row 2 of a.csv"),
+        ("text_a,text_b,label\na,b,1\na,b,yes\n", r"expected 1 \(the same\) or 0 .*; got yes in row 3 of a.csv"),
+        ("text_a,text_b,label\na,b,1.0\n", "got 1.0 in row 2"),
+        (b"text_a,text_b,label\n\xff\xfe,b,1\n", "expected a UTF-8 file"),
+    ],
+)
+def test_pairs_of_another_form_are_refused_by_name_and_row(tmp_path, content, named):
+    with pytest.raises(ImportFileError, match=named):
+        read_pairs(write(tmp_path / "a.csv", content))
+
+
+def test_a_missing_file_of_pairs_is_refused(tmp_path):
+    with pytest.raises(ImportFileError, match=r"absent.csv; got No such file or directory"):
+        read_pairs(tmp_path / "absent.csv")
