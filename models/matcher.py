@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kb.types import FloatArray, Retrieved
+from kb.types import ZERO_SHOT, FloatArray, Retrieved
 from models.calibrate import Calibration
 from models.probe import Probe
 
@@ -24,7 +24,7 @@ class Matcher(Protocol):
 class ZeroShotMatcher:
     """Relevance until a matcher is trained: evidence and probe, as the calibrated probability of being right."""
 
-    checkpoint = "zero-shot"
+    checkpoint = ZERO_SHOT
 
     def __init__(
         self,

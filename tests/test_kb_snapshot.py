@@ -10,7 +10,8 @@ from fakes_encoder import FakeEncoder, assemble
 from fakes_kb import pair
 
 from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, VectorIndexError
-from kb.snapshot import CURRENT, MANIFEST, activate, current_id, load_snapshot, publish, read_manifest
+from kb.manifest import CURRENT, FORMAT, MANIFEST, activate, current_id, read_manifest
+from kb.snapshot import load_snapshot, publish
 from kb.types import Transition
 
 PAIRS = [
@@ -153,7 +154,7 @@ def test_a_missing_file_is_refused_with_the_remedy(folder):
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b'{"format": 2}', b"\xff\xfe"])
 def test_a_manifest_that_is_none_is_refused_with_the_remedy(folder, content):
     (folder / current_id(folder) / MANIFEST).write_bytes(content)
     assert_refused(folder)
@@ -176,7 +177,7 @@ def test_another_encoder_is_refused_naming_both(folder, encoder):
 @pytest.mark.parametrize("more", [{}, {"a_field_of_the_future": 1}])
 def test_another_format_is_refused_as_stale_whatever_its_fields(folder, more):
     path = folder / current_id(folder) / MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2} | more))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1} | more))
     assert_refused(folder, IndexStaleError)
 
 
