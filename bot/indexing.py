@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bot.calibration import calibrate
 from bot.config import Config
-from bot.serving import Models, ModelsOf, Served
+from bot.serving import Models, ModelsOf, Served, served_by
 from kb.entries import entries_of
 from kb.errors import IndexReplacedError, VectorIndexError
 from kb.index import FaissIndex, build_index
@@ -142,7 +142,7 @@ def update_index(
         # First of all: what is published from here on makes this attempt void.
         replaces = current_or_empty(folder)
         kept = kept_manifests(folder)
-        before = Served(checkpoint=kept[0].checkpoint, lineage=kept[0].lineage) if kept else None
+        before = served_by(kept)
         served = turn(before)
         models = models_of(served.checkpoint)
         with store.view() as unit:

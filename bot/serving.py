@@ -1,9 +1,10 @@
 """What serves: the models of a checkpoint, and the way back to those that served before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kb.errors import CheckpointError, describe
+from kb.manifest import Manifest
 from kb.types import ZERO_SHOT, Encoder
 from models.checkpoints import Checkpoint
 
@@ -54,3 +55,8 @@ class Served:
                 remedy="there is nothing to roll back; see `frontdesk checkpoints list`",
             )
         )
+
+
+def served_by(kept: Sequence[Manifest]) -> Served | None:
+    """Return what serves by the manifests that `kb.manifest.kept_manifests` gives, or None where nothing does."""
+    return Served(checkpoint=kept[0].checkpoint, lineage=kept[0].lineage) if kept else None

@@ -10,7 +10,7 @@ from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say,
 from bot.indexing import INDEX, IndexReport
 from bot.promotion import promote as promoted
 from bot.promotion import rollback as rolled_back
-from bot.serving import Served
+from bot.serving import Served, served_by
 from kb.errors import CheckpointError, describe
 from kb.manifest import kept_manifests
 from kb.store import KnowledgeStore
@@ -75,10 +75,10 @@ def rollback_(var: Var = DEFAULT_VAR, config: ConfigFile = None, as_json: AsJson
 def _switch(var: Path, config: Path | None, as_json: bool, checkpoint_id: str | None) -> None:
     """Promote a checkpoint, or roll back where there is no id."""
     if checkpoint_id is not None:
-        # So that a slip of the pen makes no data folder.
         checkpoint_id = find_id(var / CHECKPOINTS, checkpoint_id)
-    elif not kept_manifests(var / INDEX):
-        Served().rolled_back()
+    else:
+        # Like the look-up above: what is refused anyhow makes no database.
+        _served(var).rolled_back()
     settings = config_of(var, config)
     engine = open_database(var, settings)
     try:
@@ -97,8 +97,7 @@ def _switch(var: Path, config: Path | None, as_json: bool, checkpoint_id: str | 
 
 
 def _served(var: Path) -> Served:
-    kept = kept_manifests(var / INDEX)
-    return Served(checkpoint=kept[0].checkpoint, lineage=kept[0].lineage) if kept else Served()
+    return served_by(kept_manifests(var / INDEX)) or Served()
 
 
 def _mark(checkpoint_id: str, served: Served) -> str:
