@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -12,20 +13,23 @@ from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, Assembled, probe_of, speller_of
 from bot.live import LiveBot
 from bot.policy import Policy
+from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
 from kb.log import ConversationLog
+from kb.manifest import current_id, read_manifest
 from kb.retriever import Retriever
-from kb.snapshot import current_id, load_snapshot, read_manifest
+from kb.snapshot import load_snapshot
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
-from kb.types import Encoder, Snapshot, Transition
+from kb.types import ZERO_SHOT, Snapshot, Transition
 from models.calibrate import Calibration, from_json
+from models.checkpoints import open_checkpoint
 from models.encoder import SentenceEncoder, load_encoder
-from models.matcher import ZeroShotMatcher
+from models.matcher import EvidenceMatcher
 from models.probe import Probe, ProbeConfig
 
-ENCODERS = "encoders"
+CHECKPOINTS, ENCODERS = "checkpoints", "encoders"
 DATABASE = "frontdesk.db"
 
 
@@ -57,12 +61,27 @@ def open_database(var: Path, config: Config) -> Engine:
 
 
 def open_encoder(var: Path, config: Config) -> SentenceEncoder:
-    """Return the configured encoder.
+    """Return the configured encoder, which serves where nothing was trained.
 
     Raises:
         ModelError: the model is missing or refused.
     """
     return load_encoder(config.encoder.model, cache=var / ENCODERS, runtime=config.encoder.runtime)
+
+
+def open_models(var: Path, config: Config, checkpoint_id: str) -> Models:
+    """Return the models of a checkpoint, checked whole; for `zero-shot` the configured encoder.
+
+    Raises:
+        ModelError: the checkpoint is missing, damaged or refused.
+    """
+    if checkpoint_id == ZERO_SHOT:
+        return Models(encoder=open_encoder(var, config))
+    checkpoint = open_checkpoint(var / CHECKPOINTS, checkpoint_id)
+    # A checkpoint without graphs gets its own outside: nothing is ever added to one.
+    cache = checkpoint.runtime if checkpoint.runtime.is_dir() else var / ENCODERS
+    encoder = load_encoder(str(checkpoint.encoder), cache=cache, runtime=config.encoder.runtime)
+    return Models(encoder=encoder, checkpoint=checkpoint)
 
 
 def open_frontdesk(var: Path, config: Config) -> Frontdesk:
@@ -79,8 +98,8 @@ def open_frontdesk(var: Path, config: Config) -> Frontdesk:
         on_error.callback(engine.dispose)
         store = KnowledgeStore(engine)
         require_fresh(var, store)
-        encoder = open_encoder(var, config)
-        bot = LiveBot(var / INDEX, lambda name: load_bot(var, encoder, config, name))
+        models_of = lru_cache(maxsize=KEPT_MODELS)(partial(open_models, var, config))
+        bot = LiveBot(var / INDEX, lambda name: load_bot(var, models_of, config, name))
         on_error.pop_all()
     return Frontdesk(bot=bot, log=ConversationLog(engine), store=store, config=config, engine=engine)
 
@@ -108,13 +127,15 @@ def require_fresh(var: Path, store: KnowledgeStore) -> None:
         )
 
 
-def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> ChatBot:
-    """Return the bot that answers from a published snapshot.
+def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -> ChatBot:
+    """Return the bot that answers from a published snapshot, with the models of its checkpoint.
 
     Raises:
         VectorIndexError: the snapshot is damaged or stale.
+        ModelError: its checkpoint is missing, damaged or refused.
     """
-    loaded = load_snapshot(var / INDEX, encoder, snapshot_id)
+    models = models_of(read_manifest(var / INDEX, snapshot_id).checkpoint)
+    loaded = load_snapshot(var / INDEX, models.encoder, snapshot_id)
     try:
         calibration = from_json(loaded.calibration["fitted"])
         # As it was fitted: a setting that was changed since counts from the next index on.
@@ -131,8 +152,11 @@ def load_bot(var: Path, encoder: Encoder, config: Config, snapshot_id: str) -> C
         probe_weight=fitted_probe.weight,
         speller=speller_of(loaded.retriever),
         config=config,
-        index_id=snapshot_id,
-        knowledge_version=str(loaded.manifest.knowledge_version),
+        snapshot=Snapshot(
+            checkpoint=loaded.manifest.checkpoint,
+            index=snapshot_id,
+            knowledge_version=str(loaded.manifest.knowledge_version),
+        ),
     )
 
 
@@ -146,8 +170,7 @@ def bot_of(assembled: Assembled, config: Config) -> ChatBot:
         probe_weight=config.probe.weight,
         speller=assembled.speller,
         config=config,
-        index_id="memory",
-        knowledge_version="0",
+        snapshot=Snapshot(checkpoint=ZERO_SHOT, index="memory", knowledge_version="0"),
     )
 
 
@@ -160,12 +183,11 @@ def make_bot(
     probe_weight: float,
     speller: Speller,
     config: Config,
-    index_id: str,
-    knowledge_version: str,
+    snapshot: Snapshot,
 ) -> ChatBot:
     """Wire the six steps of an answer."""
     row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
-    matcher = ZeroShotMatcher(calibration, probe, row, probe_weight)
+    matcher = EvidenceMatcher(calibration, probe, row, probe_weight)
     return ChatBot(
         retriever=retriever,
         matcher=matcher,
@@ -173,5 +195,5 @@ def make_bot(
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
         speller=speller,
         selection=config.selection,
-        snapshot=Snapshot(checkpoint=matcher.checkpoint, index=index_id, knowledge_version=knowledge_version),
+        snapshot=snapshot,
     )

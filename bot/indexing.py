@@ -1,4 +1,7 @@
-"""Knowledge base → snapshot: encode what is new, build both indexes, calibrate, publish."""
+"""Knowledge base → snapshot: encode what is new, build both indexes, calibrate, publish.
+
+A snapshot goes on with the checkpoint of the current one; `bot/promotion.py` changes it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +13,14 @@ from numpy.typing import NDArray
 
 from bot.calibration import calibrate
 from bot.config import Config
+from bot.serving import Models, ModelsOf, Served, served_by
 from kb.entries import entries_of
-from kb.errors import VectorIndexError
+from kb.errors import IndexReplacedError, VectorIndexError
 from kb.index import FaissIndex, build_index
 from kb.lexical import LexicalIndex
+from kb.manifest import Manifest, current_or_empty, kept_manifests
 from kb.retriever import Retriever, main_locale
-from kb.snapshot import check_snapshot, publish
+from kb.snapshot import check_snapshot, publish, serve_again
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
 from kb.types import Encoder, QAPair, Transition
@@ -32,10 +37,13 @@ INDEX, VECTORS = "index", "vectors"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexReport:
-    """What `update_index` did; `is_new` is False where the current snapshot was up to date."""
+    """What `update_index` did; `is_new` is False where a snapshot of this content was there, which serves now."""
 
     snapshot_id: str
     is_new: bool
+    served: Served
+    before: Served | None
+    """What served before; None where nothing did."""
     pairs: int
     entries: int
     encoded: int
@@ -59,9 +67,18 @@ class Assembled:
 
 
 def assemble(
-    pairs: Sequence[QAPair], encoder: Encoder, cache: VectorCache, config: Config, progress: Progress | None = None
+    pairs: Sequence[QAPair],
+    encoder: Encoder,
+    cache: VectorCache,
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    calibration: Calibration | None = None,
 ) -> Assembled:
-    """Encode the pairs and build what answers from them; nothing is published."""
+    """Encode the pairs and build what answers from them; nothing is published.
+
+    A calibration that was fitted before, with the models, is taken as it is; else one is fitted on the pairs.
+    """
     entries = list(entries_of(pairs, config.retrieval.passage_words))
     vectors, encoded = cache.encode([entry.encoded for entry in entries], _stage(progress, "Encoding"))
     index = build_index(vectors)
@@ -74,7 +91,7 @@ def assemble(
     )
     speller = speller_of(retriever)
     probe, fitted = _fit_probe(retriever, config.probe)
-    calibration = calibrate(
+    calibration = calibration or calibrate(
         retriever,
         speller,
         config.calibration,
@@ -95,51 +112,126 @@ def assemble(
 
 def update_index(
     store: KnowledgeStore,
-    encoder: Encoder,
+    models_of: ModelsOf,
     var: Path,
     config: Config,
     *,
+    turn: Callable[[Served | None], Served] = lambda before: before or Served(),
     force: bool = False,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Publish a snapshot of the knowledge base, unless the current one is up to date.
 
-    A kill at any time leaves the current snapshot as it was; the next call goes on with what was encoded.
+    A kill or an error at any time leaves the current snapshot as it was; the next call goes on with what was encoded.
+
+    Args:
+        store: the knowledge base.
+        models_of: opens the models of the checkpoint.
+        var: data folder.
+        config: see `Config`.
+        turn: what is to serve, given what serves now (None for nothing); by default the same.
+        force: build it even where a snapshot of this content is there.
+        progress: told of each stage.
 
     Raises:
         StorageError: the database can't be read.
+        ModelError: the models of the checkpoint are missing or refused.
     """
-    with store.view() as unit:
-        pairs, transitions = list(unit.pairs()), unit.transitions()
-        corpus_hash, version = unit.corpus_hash(), unit.version()
     folder = var / INDEX
-    settings = {name: asdict(getattr(config, name)) for name in ("retrieval", "probe", "calibration")}
-    if not force:
-        current = _up_to_date(folder, encoder, corpus_hash, transitions, settings)
-        if current:
-            return current
-    cache = VectorCache(var / VECTORS, encoder)
-    built = assemble(pairs, encoder, cache, config, progress)
+    while True:
+        # First of all: what is published from here on makes this attempt void.
+        replaces = current_or_empty(folder)
+        kept = kept_manifests(folder)
+        before = served_by(kept)
+        served = turn(before)
+        models = models_of(served.checkpoint)
+        with store.view() as unit:
+            wanted = _Wanted(
+                models=models,
+                served=served,
+                before=before,
+                replaces=replaces,
+                pairs=list(unit.pairs()),
+                transitions=unit.transitions(),
+                corpus_hash=unit.corpus_hash(),
+                version=unit.version(),
+                settings={name: asdict(getattr(config, name)) for name in ("retrieval", "probe", "calibration")},
+            )
+        try:
+            found = None if force else _found(folder, wanted, kept)
+            return found or _built(var, wanted, config, progress)
+        except IndexReplacedError:
+            continue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """What is to be in service, and instead of which snapshot."""
+
+    models: Models
+    served: Served
+    before: Served | None
+    replaces: str
+    pairs: Sequence[QAPair]
+    transitions: Sequence[Transition]
+    corpus_hash: str
+    version: int
+    settings: Mapping[str, Any]
+
+
+def _found(folder: Path, wanted: _Wanted, kept: Sequence[Manifest]) -> IndexReport | None:
+    """Put a kept snapshot of the wanted content in service, the current one if it fits; None where none does."""
+    for manifest in kept:
+        if (manifest.checkpoint, manifest.corpus_hash) != (wanted.served.checkpoint, wanted.corpus_hash):
+            continue
+        try:
+            stored = check_snapshot(folder, wanted.models.encoder, manifest.snapshot_id)
+        except VectorIndexError:
+            continue
+        same_transitions = list(stored.transitions) == list(wanted.transitions)
+        if not same_transitions or stored.calibration.get("settings") != wanted.settings:
+            continue
+        if (manifest.snapshot_id, manifest.lineage) == (wanted.replaces, wanted.served.lineage):
+            return _report(manifest, wanted)
+        lineage = wanted.served.lineage
+        return _report(serve_again(folder, manifest, lineage=lineage, replaces=wanted.replaces), wanted)
+    return None
+
+
+def _built(var: Path, wanted: _Wanted, config: Config, progress: Progress | None) -> IndexReport:
+    """Build a snapshot, and put it in service."""
+    cache = VectorCache(var / VECTORS, wanted.models.encoder)
+    fitted = wanted.models.checkpoint.calibration if wanted.models.checkpoint else None
+    built = assemble(wanted.pairs, wanted.models.encoder, cache, config, progress, calibration=fitted)
     manifest = publish(
-        folder,
+        var / INDEX,
         retriever=built.retriever,
         index=built.index,
         lexical=built.lexical,
-        transitions=transitions,
-        calibration={"settings": settings, "fitted": to_json(built.calibration)},
-        corpus_hash=corpus_hash,
-        knowledge_version=version,
+        transitions=wanted.transitions,
+        calibration={"settings": wanted.settings, "fitted": to_json(built.calibration)},
+        corpus_hash=wanted.corpus_hash,
+        knowledge_version=wanted.version,
         arrays=probe_arrays(built),
+        checkpoint=wanted.served.checkpoint,
+        lineage=wanted.served.lineage,
+        replaces=wanted.replaces,
     )
     cache.prune([entry.encoded for entry in built.retriever.entries])
+    return _report(manifest, wanted, built)
+
+
+def _report(manifest: Manifest, wanted: _Wanted, built: Assembled | None = None) -> IndexReport:
     return IndexReport(
         snapshot_id=manifest.snapshot_id,
-        is_new=True,
-        pairs=len(pairs),
+        is_new=built is not None,
+        served=wanted.served,
+        before=wanted.before,
+        pairs=manifest.pair_count,
         entries=manifest.vector_count,
-        encoded=built.encoded,
-        knowledge_version=version,
-        calibration=built.calibration,
+        encoded=built.encoded if built else 0,
+        knowledge_version=manifest.knowledge_version,
+        calibration=built.calibration if built else None,
     )
 
 
@@ -172,33 +264,6 @@ def _fit_probe(retriever: Retriever, config: ProbeConfig) -> tuple[FittedProbe |
     rows = np.array([entry.row for entry in retriever.entries], dtype=np.int64)
     chosen = choose_texts(rows, config.most_texts)
     return FittedProbe(retriever.entry_vectors(chosen), rows[chosen], count, config), chosen
-
-
-def _up_to_date(
-    folder: Path, encoder: Encoder, corpus_hash: str, transitions: Sequence[Transition], settings: dict[str, Any]
-) -> IndexReport | None:
-    """Return a report on the current snapshot where it is whole and of the same content and settings."""
-    try:
-        stored = check_snapshot(folder, encoder)
-    except VectorIndexError:
-        return None
-    manifest = stored.manifest
-    same = (
-        manifest.corpus_hash == corpus_hash
-        and list(stored.transitions) == list(transitions)
-        and stored.calibration.get("settings") == settings
-    )
-    if not same:
-        return None
-    return IndexReport(
-        snapshot_id=manifest.snapshot_id,
-        is_new=False,
-        pairs=manifest.pair_count,
-        entries=manifest.vector_count,
-        encoded=0,
-        knowledge_version=manifest.knowledge_version,
-        calibration=None,
-    )
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

@@ -9,7 +9,7 @@ import structlog
 from bot.chatbot import ChatBot
 from bot.completion import Completer
 from kb.errors import FrontdeskError, IndexMissingError
-from kb.snapshot import current_id
+from kb.manifest import current_id
 from kb.types import Context, Reply, Snapshot
 
 _log = structlog.get_logger(__name__)

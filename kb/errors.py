@@ -10,8 +10,10 @@
     ├── VectorIndexError        the vector index can't be used
     │   ├── IndexMissingError   none was built yet
     │   ├── IndexStaleError     built from another encoder or another state of the knowledge base
+    │   ├── IndexReplacedError  another snapshot became the current one meanwhile
     │   └── IndexDamagedError   a file is missing, cut short or changed
     ├── ModelError              a model folder that can't be loaded or is refused
+    │   └── CheckpointError     a checkpoint that is missing, damaged or refused, or can't be written
     ├── TrainingError           a training that can't go on: the loss is not finite, memory or disk is full
     └── StorageError            the database is locked, gone, full or of an unknown schema (HTTP 503)
 
@@ -59,6 +61,10 @@ class IndexStaleError(VectorIndexError):
     """The index was built from another encoder or another state of the knowledge base."""
 
 
+class IndexReplacedError(VectorIndexError):
+    """Another snapshot became the current one while this one was made."""
+
+
 class IndexDamagedError(VectorIndexError):
     """A file of the index is missing, cut short or changed."""
 
@@ -67,6 +73,8 @@ class ModelError(FrontdeskError):
     """A model folder can't be loaded, or is refused."""
 
 
+class CheckpointError(ModelError):
+    """A checkpoint is missing, damaged or refused, or can't be written."""
 class TrainingError(FrontdeskError):
     """A training can't go on."""
 

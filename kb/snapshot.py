@@ -4,13 +4,13 @@
       CURRENT                      the name of the snapshot that serves; replaced by an atomic rename
       <snapshot id>/
         pairs.jsonl  transitions.json  vectors.faiss  lexical/  calibration.json  arrays.npz
-        manifest.json              what it was made of, and the hash of every file and of itself; a folder without it
-                                   is not whole
+        manifest.json              what it was made of and which checkpoint serves it, the hash of every file and of
+                                   itself (`kb/manifest.py`); a folder without it is not whole
 
-Answering needs nothing else: a server goes on while the database is away.
+Answering needs this and the models of the checkpoint: a server goes on while the database is away. `CURRENT` is the one
+switch for all of it.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -24,39 +24,15 @@ from uuid import uuid4
 import numpy as np
 
 from kb.entries import Entry, entries_of
-from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, describe
+from kb.errors import IndexDamagedError, IndexStaleError, describe
 from kb.index import METRIC, FaissIndex
 from kb.lexical import LexicalIndex
+from kb.manifest import FORMAT, MANIFEST, REMEDY, Manifest, activate, current_id, read_manifest, require_current
 from kb.retriever import RetrievalConfig, Retriever, main_locale
-from kb.text import text_hash
-from kb.types import Encoder, FloatArray, QAPair, Transition
+from kb.sealed import file_hash, file_names, locked, read_json, sealed, write_json
+from kb.types import ZERO_SHOT, Encoder, FloatArray, QAPair, Transition
 
-FORMAT = 1
-CURRENT = "CURRENT"
-MANIFEST = "manifest.json"
-REMEDY = "run `frontdesk index` to build it again"
 _KEPT = 3
-_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
-    """What a snapshot was made of."""
-
-    snapshot_id: str
-    format: int
-    encoder_id: str
-    dimension: int
-    metric: str
-    pair_count: int
-    vector_count: int
-    corpus_hash: str
-    knowledge_version: int
-    retrieval: Mapping[str, Any]
-    files: Mapping[str, str]
-    created_at: str
-    seal: str = ""
-    """Hash of everything else that the manifest says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,83 +66,68 @@ def publish(
     corpus_hash: str,
     knowledge_version: int,
     arrays: Mapping[str, FloatArray] | None = None,
+    checkpoint: str = ZERO_SHOT,
+    lineage: tuple[str, ...] = (),
+    replaces: str | None = None,
 ) -> Manifest:
     """Write a snapshot into a new folder, then make it the current one; older ones but a few are removed.
 
-    `calibration` and `arrays` are kept for whoever fitted them; nothing is known of them here.
+    `calibration` and `arrays` are kept for whoever fitted them; nothing is known of them here. `replaces` is the
+    snapshot that must be the current one still, empty for none: what was made of an older state replaces no newer one.
 
     What is killed half-way leaves a folder without a manifest, which the next call removes, and the old one serving.
+
+    Raises:
+        IndexReplacedError: another snapshot than `replaces` is the current one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    snapshot_id = f"{now:%Y%m%dT%H%M%S%f}-{corpus_hash[:8]}-{uuid4().hex[:4]}"
-    target = folder / snapshot_id
-    (target / "lexical").mkdir(parents=True)
-    _write_json_lines(target / "pairs.jsonl", [asdict(pair) for pair in retriever.pairs])
-    _write_json(target / "transitions.json", [asdict(each) for each in transitions])
-    _write_json(target / "calibration.json", dict(calibration))
-    np.savez(target / "arrays.npz", allow_pickle=False, **dict(arrays or {}))
-    index.save(target / "vectors.faiss")
-    lexical.save(target / "lexical")
-    manifest = Manifest(
-        snapshot_id=snapshot_id,
-        format=FORMAT,
-        encoder_id=retriever.encoder.encoder_id,
-        dimension=index.dimension,
-        metric=METRIC,
-        pair_count=len(retriever.pairs),
-        vector_count=len(index),
-        corpus_hash=corpus_hash,
-        knowledge_version=knowledge_version,
-        retrieval=asdict(retriever.config),
-        files={name: _hash(target / name) for name in _names(target)},
-        created_at=now.isoformat(),
-    )
-    manifest = replace(manifest, seal=_seal(manifest))
-    _write_json(target / MANIFEST, asdict(manifest))
-    activate(folder, snapshot_id)
-    _remove_old(folder, snapshot_id)
+    with locked(folder):
+        require_current(folder, replaces)
+        snapshot_id, created_at = _new_id(corpus_hash)
+        target = folder / snapshot_id
+        (target / "lexical").mkdir(parents=True)
+        _write_json_lines(target / "pairs.jsonl", [asdict(pair) for pair in retriever.pairs])
+        write_json(target / "transitions.json", [asdict(each) for each in transitions])
+        write_json(target / "calibration.json", dict(calibration))
+        np.savez(target / "arrays.npz", allow_pickle=False, **dict(arrays or {}))
+        index.save(target / "vectors.faiss")
+        lexical.save(target / "lexical")
+        manifest = Manifest(
+            snapshot_id=snapshot_id,
+            format=FORMAT,
+            checkpoint=checkpoint,
+            lineage=lineage,
+            encoder_id=retriever.encoder.encoder_id,
+            dimension=index.dimension,
+            metric=METRIC,
+            pair_count=len(retriever.pairs),
+            vector_count=len(index),
+            corpus_hash=corpus_hash,
+            knowledge_version=knowledge_version,
+            retrieval=asdict(retriever.config),
+            files={name: file_hash(target / name) for name in file_names(target)},
+            created_at=created_at,
+        )
+        _put_in_service(folder, manifest)
     return manifest
 
 
-def activate(folder: Path, snapshot_id: str) -> None:
-    """Make a snapshot the current one, by an atomic rename."""
-    part = folder / f"{CURRENT}.{os.getpid()}.part"
-    part.write_text(snapshot_id, encoding="utf-8")
-    part.replace(folder / CURRENT)
+def serve_again(folder: Path, kept: Manifest, *, lineage: tuple[str, ...], replaces: str | None = None) -> Manifest:
+    """Make a new snapshot of the same files out of a kept one that the caller has checked, and the new one current.
 
-
-def current_id(folder: Path) -> str:
-    """Return the id of the current snapshot.
+    A name of its own, although the old one is there: the newest snapshot is always the one that served last, and a
+    server that refused the old name looks again.
 
     Raises:
-        IndexMissingError: none was published.
+        IndexReplacedError: another snapshot than `replaces` is the current one; see `publish`.
     """
-    try:
-        # What is damaged beyond UTF-8 names no snapshot either, and is refused as one that is not there.
-        return (folder / CURRENT).read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise IndexMissingError(
-            describe(expected=f"an index in {folder}", got="none", remedy="run `frontdesk index`, or `frontdesk demo`")
-        ) from error
-
-
-def read_manifest(folder: Path, snapshot_id: str) -> Manifest:
-    """Return the manifest of a snapshot, without looking at its files.
-
-    Raises:
-        IndexDamagedError: there is none, or it was changed.
-        IndexStaleError: it is of another format.
-    """
-    path = folder / snapshot_id / MANIFEST
-    try:
-        document = _read_json(path)
-        _require_format(document["format"])
-        manifest = Manifest(**document)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise IndexDamagedError(describe(expected=f"a manifest at {path}", got=str(error), remedy=REMEDY)) from error
-    if manifest.seal != _seal(manifest):
-        raise IndexDamagedError(describe(expected=f"{path} as written", got="a changed one", remedy=REMEDY))
+    with locked(folder):
+        require_current(folder, replaces)
+        snapshot_id, created_at = _new_id(kept.corpus_hash)
+        left_out = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(folder / kept.snapshot_id, folder / snapshot_id, ignore=left_out, copy_function=_linked)
+        manifest = replace(kept, snapshot_id=snapshot_id, lineage=lineage, created_at=created_at)
+        _put_in_service(folder, manifest)
     return manifest
 
 
@@ -184,8 +145,8 @@ def check_snapshot(folder: Path, encoder: Encoder, snapshot_id: str | None = Non
     target = folder / name
     _require_whole(target, manifest)
     try:
-        transitions = tuple(Transition(**each) for each in _read_json(target / "transitions.json"))
-        calibration = _read_json(target / "calibration.json")
+        transitions = tuple(Transition(**each) for each in read_json(target / "transitions.json"))
+        calibration = read_json(target / "calibration.json")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(target, error) from error
     return CheckedSnapshot(manifest=manifest, transitions=transitions, calibration=calibration)
@@ -231,11 +192,6 @@ def _damaged(target: Path, error: Exception) -> IndexDamagedError:
     return IndexDamagedError(describe(expected=f"a snapshot in {target}", got=str(error), remedy=REMEDY))
 
 
-def _require_format(found: Any) -> None:
-    if found != FORMAT:
-        raise IndexStaleError(describe(expected=f"an index of format {FORMAT}", got=f"format {found}", remedy=REMEDY))
-
-
 def _require_encoder(manifest: Manifest, encoder: Encoder) -> None:
     if manifest.encoder_id != encoder.encoder_id or manifest.dimension != encoder.dimension:
         raise IndexStaleError(
@@ -250,7 +206,7 @@ def _require_encoder(manifest: Manifest, encoder: Encoder) -> None:
 def _require_whole(target: Path, manifest: Manifest) -> None:
     for name, expected in manifest.files.items():
         try:
-            found = _hash(target / name)
+            found = file_hash(target / name)
         except OSError as error:
             raise IndexDamagedError(
                 describe(expected=f"{name} in {target}", got=error.strerror or str(error), remedy=REMEDY)
@@ -259,6 +215,26 @@ def _require_whole(target: Path, manifest: Manifest) -> None:
             raise IndexDamagedError(
                 describe(expected=f"{target / name} with hash {expected[:12]}", got=f"hash {found[:12]}", remedy=REMEDY)
             )
+
+
+def _new_id(corpus_hash: str) -> tuple[str, str]:
+    """Return an id that sorts by time, and that time."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S%f}-{corpus_hash[:8]}-{uuid4().hex[:4]}", now.isoformat()
+
+
+def _put_in_service(folder: Path, manifest: Manifest) -> None:
+    write_json(folder / manifest.snapshot_id / MANIFEST, sealed(asdict(manifest)))
+    activate(folder, manifest.snapshot_id)
+    _remove_old(folder, manifest.snapshot_id)
+
+
+def _linked(source: str, target: str) -> None:
+    """Give a file that is never written again a second name; copy it where the file system has no such names."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _remove_old(folder: Path, current: str) -> None:
@@ -271,37 +247,10 @@ def _remove_old(folder: Path, current: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _names(target: Path) -> list[str]:
-    return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
-
-
-def _seal(manifest: Manifest) -> str:
-    return text_hash(json.dumps(asdict(replace(manifest, seal="")), sort_keys=True))
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _read_pairs(path: Path) -> list[QAPair]:
     with path.open(encoding="utf-8") as lines:
         documents = [json.loads(line) for line in lines]
     return [QAPair(**{**document, "phrasings": tuple(document["phrasings"])}) for document in documents]
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write_json(path: Path, document: Any) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        json.dump(document, stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _write_json_lines(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:

@@ -17,6 +17,9 @@ EntryRole = Literal["question", "phrasing", "answer"]
 ImpressionRole = Literal["response", "follow_up", "option"]
 VoteReason = Literal["wrong", "not_my_question", "out_of_date", "unclear", "other"]
 
+ZERO_SHOT = "zero-shot"
+"""Stands for the id of a checkpoint where nothing was trained."""
+
 
 class Encoder(Protocol):
     """Turns texts into vectors; the one owner of normalisation."""

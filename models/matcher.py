@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kb.types import ZERO_SHOT, Candidate, FloatArray, Retrieved
+from kb.types import Candidate, FloatArray, Retrieved
 from models.calibrate import Calibration
 from models.probe import Probe
 

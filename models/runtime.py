@@ -30,17 +30,24 @@ class OnnxForward:
 
     def __init__(self, graph: Path, threads: int = 0) -> None:
         """Load a graph; `threads` of 0 means one per core that this process may use."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.log_severity_level = 3
-        # Spinning threads take the cores from the server's other work.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(graph), session_options(threads), providers=["CPUExecutionProvider"]
+        )
 
     def __call__(self, input_ids: IntArray, attention_mask: IntArray) -> FloatArray:
         """Return (n, d) for token ids and mask of shape (n, t)."""
         (found,) = self._session.run(None, {"input_ids": input_ids, "attention_mask": attention_mask})
         return np.asarray(found, dtype=np.float32)
+
+
+def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
+    """Return how graphs are run; `threads` of 0 means one per core that this process may use."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.log_severity_level = 3
+    # Spinning threads take the cores from the server's other work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 class TorchForward:

@@ -11,7 +11,8 @@ from bot.build import make_bot
 from bot.chatbot import ChatBot
 from bot.config import Config
 from bot.indexing import Assembled, assemble
-from kb.types import Encoder, QAPair, Transition
+from bot.serving import Models, ModelsOf
+from kb.types import ZERO_SHOT, Encoder, QAPair, Snapshot, Transition
 from kb.vectors import VectorCache
 from models.calibrate import DEFAULT, Calibration
 
@@ -49,6 +50,11 @@ TRANSITIONS = (
 )
 
 
+def serving(encoder: Encoder) -> ModelsOf:
+    """Gives the models of a checkpoint: this encoder, whatever the checkpoint."""
+    return lambda checkpoint_id: Models(encoder=encoder)
+
+
 def assembled(
     folder: Path, pairs: Sequence[QAPair] = SHOP, encoder: Encoder | None = None, config: Config | None = None
 ) -> Assembled:
@@ -77,6 +83,5 @@ def bot_over(
         probe_weight=config.probe.weight,
         speller=parts.speller,
         config=config,
-        index_id="index-1",
-        knowledge_version="7",
+        snapshot=Snapshot(checkpoint=ZERO_SHOT, index="index-1", knowledge_version="7"),
     )

@@ -9,7 +9,7 @@ from bot.build import DATABASE, open_database, open_frontdesk, require_fresh
 from bot.cli.common import config_of
 from bot.indexing import INDEX
 from kb.errors import IndexMissingError, IndexStaleError, ModelError, StorageError
-from kb.snapshot import current_id
+from kb.manifest import current_id
 from kb.store import KnowledgeStore
 
 QUESTION = "Where is my order?"

@@ -12,7 +12,7 @@ from tiny_model import save_tiny_model
 
 from bot.indexing import INDEX
 from kb.database import connect, writing
-from kb.snapshot import current_id
+from kb.manifest import current_id
 
 SCRIPT = Path(sys.executable).with_name("frontdesk")
 QUESTION = "Where is my order?"

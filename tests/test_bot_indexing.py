@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, bot_over
+from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, bot_over, serving
 from fakes_encoder import FakeEncoder
 from fakes_kb import pair
 
@@ -10,8 +10,9 @@ from bot.config import Config
 from bot.follow_ups import FollowUpConfig
 from bot.indexing import INDEX, update_index
 from kb.errors import IndexMissingError
+from kb.manifest import current_id
 from kb.retriever import RetrievalConfig
-from kb.snapshot import current_id, load_snapshot
+from kb.snapshot import load_snapshot
 from kb.store import KnowledgeStore
 from models.calibrate import CalibrationConfig
 from models.probe import ProbeConfig
@@ -37,7 +38,7 @@ def index(store, tmp_path):
 
     def call(config=CONFIG, encoder=None, **given):
         encoder = encoder or FakeEncoder(dimension=DIMENSION)
-        report = update_index(store, encoder, tmp_path, config, **given)
+        report = update_index(store, serving(encoder), tmp_path, config, **given)
         return report, set(encoder.encoded)
 
     return call
@@ -86,7 +87,7 @@ def test_a_retired_pair_is_gone_from_the_index_and_nothing_is_encoded(index, sto
     store.retire(["wash"])
     report, encoded = index()
     assert (report.pairs, encoded) == (len(SHOP) - 1, set())
-    bot = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), CONFIG, report.snapshot_id)
+    bot = load_bot(tmp_path, serving(FakeEncoder(dimension=DIMENSION)), CONFIG, report.snapshot_id)
     assert "wash" not in {match.pair.pair_id for match in bot.rank("Can I wash my tent?")}
 
 
@@ -160,15 +161,15 @@ def test_progress_is_told_by_stage_and_ends_at_the_total(index):
 
 def test_an_empty_knowledge_base_has_an_index_that_answers_nothing(sqlite_engine, tmp_path):
     encoder = FakeEncoder(dimension=DIMENSION)
-    report = update_index(KnowledgeStore(sqlite_engine), encoder, tmp_path, CONFIG)
+    report = update_index(KnowledgeStore(sqlite_engine), serving(encoder), tmp_path, CONFIG)
     assert (report.pairs, report.entries, report.is_new) == (0, 0, True)
-    reply = load_bot(tmp_path, encoder, CONFIG, report.snapshot_id).answer("Where is my order?")
+    reply = load_bot(tmp_path, serving(encoder), CONFIG, report.snapshot_id).answer("Where is my order?")
     assert (reply.outcome, reply.confidence) == ("abstained", 0.0)
 
 
 def test_a_bot_of_the_index_answers_as_one_that_was_put_together_in_memory(index, tmp_path):
     report, _ = index()
-    loaded = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), CONFIG, report.snapshot_id)
+    loaded = load_bot(tmp_path, serving(FakeEncoder(dimension=DIMENSION)), CONFIG, report.snapshot_id)
     fresh = bot_over(tmp_path, sorted(SHOP, key=lambda each: each.pair_id), transitions=())
     for question in ("where is my parcel", "Can I pay by invoice?", "what is the weather like"):
         one, other = loaded.answer(question), fresh.answer(question)
@@ -180,7 +181,7 @@ def test_with_enough_phrasings_the_calibration_is_fitted_and_kept_in_the_index(s
     config = replace(CONFIG, calibration=CalibrationConfig(fewest=20, questions=40))
     report, _ = index(config)
     assert report.calibration.origin == "fitted"
-    bot = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), config, report.snapshot_id)
+    bot = load_bot(tmp_path, serving(FakeEncoder(dimension=DIMENSION)), config, report.snapshot_id)
     explanation = bot.answer("Where is my order?").explanation
     assert explanation.threshold == pytest.approx(report.calibration.threshold)
 
@@ -192,7 +193,7 @@ def test_the_probe_is_kept_in_the_index_and_without_weight_there_is_none(store, 
         config = replace(CONFIG, probe=ProbeConfig(weight=weight))
         report, _ = index(config)
         assert report.is_new
-        loaded = load_bot(tmp_path, FakeEncoder(dimension=DIMENSION), config, report.snapshot_id)
+        loaded = load_bot(tmp_path, serving(FakeEncoder(dimension=DIMENSION)), config, report.snapshot_id)
         fresh = bot_over(tmp_path, ASKED_SHOP, config=config)
         relevance[weight] = {each.pair.pair_id: each.relevance for each in loaded.rank("is my order on its way")}
         assert relevance[weight] == pytest.approx(
@@ -211,7 +212,7 @@ def test_a_probe_is_served_with_the_settings_it_was_fitted_with(tmp_path):
     store = KnowledgeStore(open_database(tmp_path, config))
     asked = [tuple(f"{word} {number} please" for number in range(6)) for word in ("refund", "parcel", "tent")]
     store.upsert([pair(each[0], f"All of {each[0]}.", phrasings=each[1:]) for each in asked])
-    report = update_index(store, encoder, tmp_path, config)
+    report = update_index(store, serving(encoder), tmp_path, config)
     changed = Config(probe=ProbeConfig(gamma=0.1, weight=9.0))
-    fitted, served = (load_bot(tmp_path, encoder, each, report.snapshot_id) for each in (config, changed))
+    fitted, served = (load_bot(tmp_path, serving(encoder), each, report.snapshot_id) for each in (config, changed))
     assert fitted.answer("refund 9 please") == served.answer("refund 9 please")

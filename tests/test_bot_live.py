@@ -2,7 +2,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from fakes_bot import DIMENSION, SHOP
+from fakes_bot import DIMENSION, SHOP, serving
 from fakes_encoder import FakeEncoder
 
 from bot.build import load_bot
@@ -10,7 +10,7 @@ from bot.config import Config
 from bot.indexing import INDEX, update_index
 from bot.live import LiveBot
 from kb.errors import IndexDamagedError, IndexMissingError, MessageError
-from kb.snapshot import CURRENT, activate, current_id
+from kb.manifest import CURRENT, activate, current_id
 from kb.store import KnowledgeStore
 from kb.types import Context
 
@@ -30,7 +30,7 @@ def publish(sqlite_engine, tmp_path):
 
     def call(answer="Open **My orders**.", encoder=ENCODER):
         store.upsert([replace(SHOP[0], answer=answer)])
-        return update_index(store, encoder, tmp_path, CONFIG, force=True).snapshot_id
+        return update_index(store, serving(encoder), tmp_path, CONFIG, force=True).snapshot_id
 
     return call
 
@@ -41,7 +41,7 @@ def live(tmp_path):
     made = []
 
     def call(poll_s=NEVER, load=None):
-        load = load or (lambda name: load_bot(tmp_path, ENCODER, CONFIG, name))
+        load = load or (lambda name: load_bot(tmp_path, serving(ENCODER), CONFIG, name))
         made.append(LiveBot(tmp_path / INDEX, load, poll_s=poll_s))
         return made[-1]
 
@@ -106,7 +106,7 @@ def test_the_watcher_takes_up_a_new_snapshot_by_itself(publish, live, tmp_path):
     publishing = threading.Event()
 
     def load(name):
-        bot = load_bot(tmp_path, ENCODER, CONFIG, name)
+        bot = load_bot(tmp_path, serving(ENCODER), CONFIG, name)
         if publishing.is_set():
             loaded.set()
         return bot
@@ -123,7 +123,7 @@ def test_completion_follows_the_snapshot(publish, live, sqlite_engine, tmp_path)
     publish()
     bot = live()
     KnowledgeStore(sqlite_engine).retire(["track"])
-    update_index(KnowledgeStore(sqlite_engine), ENCODER, tmp_path, CONFIG)
+    update_index(KnowledgeStore(sqlite_engine), serving(ENCODER), tmp_path, CONFIG)
     bot.refresh()
     assert bot.complete("where") == []
 
@@ -173,7 +173,7 @@ def test_a_refused_snapshot_is_read_once_and_not_at_every_look(publish, live, tm
 
     def load(name):
         names.append(name)
-        return load_bot(tmp_path, ENCODER, CONFIG, name)
+        return load_bot(tmp_path, serving(ENCODER), CONFIG, name)
 
     bot = live(load=load)
     damage(tmp_path / INDEX / publish())
@@ -234,7 +234,7 @@ def test_an_unexpected_error_while_loading_leaves_the_watcher_at_work(publish, l
         if name != first and not failed.is_set():
             failed.set()
             raise MemoryError
-        bot = load_bot(tmp_path, ENCODER, CONFIG, name)
+        bot = load_bot(tmp_path, serving(ENCODER), CONFIG, name)
         if name != first:
             loaded.set()
         return bot

@@ -9,8 +9,9 @@ import pytest
 from fakes_encoder import FakeEncoder, assemble
 from fakes_kb import pair
 
-from kb.errors import IndexDamagedError, IndexMissingError, IndexStaleError, VectorIndexError
-from kb.snapshot import CURRENT, MANIFEST, activate, current_id, load_snapshot, publish, read_manifest
+from kb.errors import IndexDamagedError, IndexMissingError, IndexReplacedError, IndexStaleError, VectorIndexError
+from kb.manifest import CURRENT, FORMAT, MANIFEST, activate, current_id, kept_manifests, read_manifest
+from kb.snapshot import load_snapshot, publish, serve_again
 from kb.types import Transition
 
 PAIRS = [
@@ -28,7 +29,7 @@ def publish_pairs(folder, pairs=PAIRS, encoder=None, version=1, **config):
     return publish_parts(folder, parts, version=version)
 
 
-def publish_parts(folder, parts, lexical=None, version=1):
+def publish_parts(folder, parts, lexical=None, version=1, **given):
     return publish(
         folder,
         retriever=parts.retriever,
@@ -38,6 +39,7 @@ def publish_parts(folder, parts, lexical=None, version=1):
         calibration=CALIBRATION,
         corpus_hash="0123456789abcdef",
         knowledge_version=version,
+        **given,
     )
 
 
@@ -153,7 +155,7 @@ def test_a_missing_file_is_refused_with_the_remedy(folder):
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"format": 1}', b'{"format": 2}', b"\xff\xfe"])
 def test_a_manifest_that_is_none_is_refused_with_the_remedy(folder, content):
     (folder / current_id(folder) / MANIFEST).write_bytes(content)
     assert_refused(folder)
@@ -176,7 +178,7 @@ def test_another_encoder_is_refused_naming_both(folder, encoder):
 @pytest.mark.parametrize("more", [{}, {"a_field_of_the_future": 1}])
 def test_another_format_is_refused_as_stale_whatever_its_fields(folder, more):
     path = folder / current_id(folder) / MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2} | more))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1} | more))
     assert_refused(folder, IndexStaleError)
 
 
@@ -215,6 +217,49 @@ def test_only_the_three_newest_snapshots_are_kept(tmp_path):
 def test_publishing_leaves_nothing_but_snapshots_and_current(tmp_path):
     manifest = publish_pairs(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([CURRENT, manifest.snapshot_id])
+
+
+def test_a_snapshot_names_its_checkpoint_and_the_way_back(tmp_path):
+    plain = publish_parts(tmp_path, assemble(PAIRS))
+    assert (plain.checkpoint, plain.lineage) == ("zero-shot", ())
+    trained = publish_parts(tmp_path, assemble(PAIRS), checkpoint="c-1", lineage=("zero-shot", "c-0"))
+    assert load(tmp_path).manifest == trained
+    assert (trained.checkpoint, trained.lineage) == ("c-1", ("zero-shot", "c-0"))
+
+
+def test_what_was_made_of_an_older_state_replaces_no_newer_snapshot(folder):
+    old = current_id(folder)
+    new = publish_parts(folder, assemble(PAIRS), replaces=old)
+    with pytest.raises(IndexReplacedError, match="run the command again"):
+        publish_parts(folder, assemble(PAIRS[:1]), replaces=old)
+    with pytest.raises(IndexReplacedError):
+        serve_again(folder, read_manifest(folder, old), lineage=(), replaces=old)
+    with pytest.raises(IndexReplacedError):
+        publish_parts(folder, assemble(PAIRS[:1]), replaces="")
+    assert snapshots(folder) == [old, new.snapshot_id]
+    assert current_id(folder) == new.snapshot_id
+
+
+def test_a_kept_snapshot_serves_again_as_a_new_one_of_the_same_files(folder):
+    old = read_manifest(folder, current_id(folder))
+    publish_pairs(folder, PAIRS[:1])
+    again = serve_again(folder, old, lineage=("c-1",))
+    assert again.snapshot_id == snapshots(folder)[-1] == current_id(folder)
+    assert (again.files, again.lineage) == (old.files, ("c-1",))
+    loaded = load(folder)
+    assert loaded.manifest == again
+    assert loaded.retriever.pairs == tuple(PAIRS)
+
+
+def test_kept_manifests_begin_with_the_current_one_and_leave_out_the_damaged(tmp_path):
+    one, two, three = (publish_pairs(tmp_path, version=version) for version in range(3))
+    activate(tmp_path, two.snapshot_id)
+    assert kept_manifests(tmp_path) == [two, three, one]
+    (tmp_path / three.snapshot_id / MANIFEST).write_text("{}")
+    assert kept_manifests(tmp_path) == [two, one]
+    (tmp_path / CURRENT).unlink()
+    assert kept_manifests(tmp_path) == [two, one]
+    assert kept_manifests(tmp_path / "none") == []
 
 
 class FullDisk:

@@ -4,7 +4,7 @@ from fakes_kb import pair
 
 from kb.types import Candidate, Retrieved
 from models.calibrate import Calibration
-from models.matcher import ZeroShotMatcher
+from models.matcher import EvidenceMatcher
 from models.probe import Probe
 
 CALIBRATION = Calibration(slope=10.0, intercept=-5.0, threshold=0.5, origin="fitted", validation={})
@@ -37,31 +37,31 @@ def logistic(evidence):
 
 
 def test_relevance_is_the_calibrated_probability_of_the_evidence():
-    relevance = ZeroShotMatcher(CALIBRATION).relevance(retrieved(a=0.5, b=1.0))
+    relevance = EvidenceMatcher(CALIBRATION).relevance(retrieved(a=0.5, b=1.0))
     assert relevance.tolist() == pytest.approx([0.5, logistic(1.0)])
 
 
 def test_the_value_of_the_probe_is_added_to_the_evidence_of_its_pair():
-    matcher = ZeroShotMatcher(CALIBRATION, PROBE, ROW, weight=0.4)
+    matcher = EvidenceMatcher(CALIBRATION, PROBE, ROW, weight=0.4)
     relevance = matcher.relevance(retrieved(b=0.5, a=0.5))
     assert relevance.tolist() == pytest.approx([0.5, logistic(0.5 + 0.4 * 0.5)])
 
 
 def test_without_weight_the_probe_changes_nothing():
-    plain, probed = ZeroShotMatcher(CALIBRATION), ZeroShotMatcher(CALIBRATION, PROBE, ROW, weight=0.0)
+    plain, probed = EvidenceMatcher(CALIBRATION), EvidenceMatcher(CALIBRATION, PROBE, ROW, weight=0.0)
     assert (plain.relevance(retrieved(a=0.4, b=0.6)) == probed.relevance(retrieved(a=0.4, b=0.6))).all()
 
 
 def test_relevance_is_between_0_and_1_for_any_evidence():
-    relevance = ZeroShotMatcher(CALIBRATION).relevance(retrieved(a=-9.0, b=-1.0, c=0.0, d=9.0))
+    relevance = EvidenceMatcher(CALIBRATION).relevance(retrieved(a=-9.0, b=-1.0, c=0.0, d=9.0))
     assert ((relevance >= 0) & (relevance <= 1)).all()
     assert (np.diff(relevance) >= 0).all()
 
 
 @pytest.mark.parametrize("probe", [None, PROBE])
 def test_no_candidate_has_no_relevance(probe):
-    assert ZeroShotMatcher(CALIBRATION, probe, ROW, weight=1.0).relevance(retrieved()).shape == (0,)
+    assert EvidenceMatcher(CALIBRATION, probe, ROW, weight=1.0).relevance(retrieved()).shape == (0,)
 
 
 def test_nothing_was_trained():
-    assert ZeroShotMatcher(CALIBRATION).checkpoint == "zero-shot"
+    assert EvidenceMatcher(CALIBRATION).checkpoint == "zero-shot"

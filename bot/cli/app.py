@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import evaluate, knowledge
+from bot.cli import checkpoints, evaluate, knowledge
 
 app = typer.Typer(
     name="frontdesk",
@@ -16,3 +16,4 @@ app.command("import")(knowledge.import_)
 app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(checkpoints.app, name="checkpoints")

@@ -1,18 +1,19 @@
 """`frontdesk evaluate intents | retrieval`: the bot on labelled test questions, through the path of production."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bot.build import bot_of, load_bot, open_encoder
+from bot.build import bot_of, load_bot, open_encoder, open_models
 from bot.chatbot import ChatBot
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say, show, stages
 from bot.config import Config
 from bot.evaluation import compare_retrieval, intent_report, retrieval_report, run
 from bot.indexing import INDEX, VECTORS, assemble
 from bot.labelled import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
-from kb.snapshot import current_id
+from kb.manifest import current_id
 from kb.types import QAPair
 from kb.vectors import VectorCache
 
@@ -79,7 +80,7 @@ def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
 
 def _bot_in_service(var: Path, settings: Config) -> ChatBot:
     snapshot_id = current_id(var / INDEX)
-    return load_bot(var, open_encoder(var, settings), settings, snapshot_id)
+    return load_bot(var, partial(open_models, var, settings), settings, snapshot_id)
 
 
 def _tell(report: dict[str, Any], as_json: bool) -> None:

@@ -1,13 +1,14 @@
 """`frontdesk demo | import | index | export`: the knowledge base and its index."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bot.build import open_database, open_encoder
+from bot.build import open_database, open_models
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say, show, stages
 from bot.config import Config
 from bot.indexing import IndexReport, update_index
@@ -135,7 +136,7 @@ def _import(
 
 def _index(store: KnowledgeStore, var: Path, settings: Config, *, force: bool = False) -> IndexReport:
     with stages() as told:
-        return update_index(store, open_encoder(var, settings), var, settings, force=force, progress=told)
+        return update_index(store, partial(open_models, var, settings), var, settings, force=force, progress=told)
 
 
 def _bytes(at: ImportProgress) -> tuple[int, int]:
@@ -177,6 +178,7 @@ def _index_document(report: IndexReport) -> dict[str, Any]:
     return {
         "snapshot_id": report.snapshot_id,
         "is_new": report.is_new,
+        "checkpoint": report.served.checkpoint,
         "pairs": report.pairs,
         "entries": report.entries,
         "encoded": report.encoded,
