@@ -4,7 +4,8 @@
     ├── InputError              what a person gave is not usable (HTTP 4xx, exit 2)
     │   ├── MessageError        a customer's message: empty, too long, not text
     │   ├── ImportFileError     a file that can't be imported: missing, wrong columns, unreadable
-    │   └── ConfigError         an unknown key or a value out of range
+    │   ├── ConfigError         an unknown key or a value out of range
+    │   └── TrainingDataError   labelled pairs that nothing can be learnt from, or a file of them that can't be read
     ├── NotFoundError           a conversation, turn or pair that does not exist here (HTTP 404)
     ├── ConflictError           the same Idempotency-Key with another body (HTTP 422)
     ├── VectorIndexError        the vector index can't be used
@@ -39,6 +40,10 @@ class ImportFileError(InputError):
 
 class ConfigError(InputError):
     """A configuration has an unknown key or a value out of range."""
+
+
+class TrainingDataError(InputError):
+    """Labelled pairs are too few or too alike to learn from, or a file of them can't be read."""
 
 
 class NotFoundError(FrontdeskError):
