@@ -23,11 +23,12 @@ from kb.snapshot import load_snapshot
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
 from kb.types import ZERO_SHOT, Snapshot, Transition
-from models.calibrate import Calibration, from_json
-from models.checkpoints import open_checkpoint
+from models.calibrate import from_json
+from models.checkpoints import Checkpoint, open_checkpoint
+from models.cross_encoder import load_cross_encoder
 from models.encoder import SentenceEncoder, load_encoder
-from models.matcher import EvidenceMatcher
-from models.probe import Probe, ProbeConfig
+from models.matcher import CrossEncoder, EvidenceMatcher, Matcher
+from models.probe import ProbeConfig
 
 CHECKPOINTS, ENCODERS = "checkpoints", "encoders"
 DATABASE = "frontdesk.db"
@@ -81,7 +82,14 @@ def open_models(var: Path, config: Config, checkpoint_id: str) -> Models:
     # A checkpoint without graphs gets its own outside: nothing is ever added to one.
     cache = checkpoint.runtime if checkpoint.runtime.is_dir() else var / ENCODERS
     encoder = load_encoder(str(checkpoint.encoder), cache=cache, runtime=config.encoder.runtime)
-    return Models(encoder=encoder, checkpoint=checkpoint)
+    return Models(encoder=encoder, checkpoint=checkpoint, cross_encoder=_open_matcher(checkpoint, cache, config))
+
+
+def _open_matcher(checkpoint: Checkpoint, cache: Path, config: Config) -> CrossEncoder | None:
+    """Return the matcher of a checkpoint, where it has one and the evidence alone doesn't do as well."""
+    if checkpoint.matcher is None or checkpoint.matching is None or not checkpoint.matching.weight:
+        return None
+    return load_cross_encoder(str(checkpoint.matcher), cache=cache, runtime=config.encoder.runtime)
 
 
 def open_frontdesk(var: Path, config: Config) -> Frontdesk:
@@ -147,9 +155,15 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
     return make_bot(
         retriever=loaded.retriever,
         transitions=loaded.transitions,
-        calibration=calibration,
-        probe=probe_of(loaded.retriever, loaded.arrays, fitted_probe),
-        probe_weight=fitted_probe.weight,
+        matcher=EvidenceMatcher(
+            calibration,
+            probe_of(loaded.retriever, loaded.arrays, fitted_probe),
+            _rows(loaded.retriever),
+            fitted_probe.weight,
+            cross_encoder=models.cross_encoder,
+            settings=models.settings,
+        ),
+        threshold=calibration.threshold,
         speller=speller_of(loaded.retriever),
         config=config,
         snapshot=Snapshot(
@@ -162,12 +176,19 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
 
 def bot_of(assembled: Assembled, config: Config) -> ChatBot:
     """Return a bot that answers from what was put together in memory, for evaluation."""
+    judges = assembled.judges
     return make_bot(
         retriever=assembled.retriever,
         transitions=(),
-        calibration=assembled.calibration,
-        probe=assembled.probe,
-        probe_weight=config.probe.weight,
+        matcher=EvidenceMatcher(
+            assembled.calibration,
+            judges.probe,
+            _rows(assembled.retriever),
+            judges.probe_weight,
+            cross_encoder=judges.cross_encoder,
+            settings=judges.settings,
+        ),
+        threshold=assembled.calibration.threshold,
         speller=assembled.speller,
         config=config,
         snapshot=Snapshot(checkpoint=ZERO_SHOT, index="memory", knowledge_version="0"),
@@ -178,22 +199,23 @@ def make_bot(
     *,
     retriever: Retriever,
     transitions: tuple[Transition, ...],
-    calibration: Calibration,
-    probe: Probe | None,
-    probe_weight: float,
+    matcher: Matcher,
+    threshold: float,
     speller: Speller,
     config: Config,
     snapshot: Snapshot,
 ) -> ChatBot:
     """Wire the six steps of an answer."""
-    row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
-    matcher = EvidenceMatcher(calibration, probe, row, probe_weight)
     return ChatBot(
         retriever=retriever,
         matcher=matcher,
-        policy=Policy(config.policy, calibration.threshold),
+        policy=Policy(config.policy, threshold),
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
         speller=speller,
         selection=config.selection,
         snapshot=snapshot,
     )
+
+
+def _rows(retriever: Retriever) -> dict[str, int]:
+    return {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}

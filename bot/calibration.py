@@ -1,19 +1,16 @@
-"""Calibration of one state of the knowledge base: asks it its own phrasings, hidden, and what it can't know."""
+"""Calibration of one state of the knowledge base: asks it questions that it must not know, and what it can't know."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import numpy as np
 
+from bot.asking import Asked, Judges
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.types import FloatArray
 from models.calibrate import Calibration, CalibrationConfig, fit_calibration
-from models.probe import FittedProbe
-
-Probed = tuple[FittedProbe, Mapping[int, int], float]
-"""A probe, the position in it of each fitted entry, and the weight of its values."""
 
 _BANK = "off_topic.txt"
 _FEWEST_TOPICS = 5
@@ -25,76 +22,73 @@ def off_topic_bank() -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def own_phrasings(judges: Judges, speller: Speller, config: CalibrationConfig) -> list[Asked]:
+    """Return phrasings of a knowledge base as if customers had sent them, each with its own entry hidden."""
+    retriever = judges.retriever
+    phrasings = [at for at, entry in enumerate(retriever.entries) if entry.role == "phrasing"]
+    if judges.probe_entries is not None and judges.probe is not None:
+        fitted = set(judges.probe_entries.tolist())
+        phrasings = [at for at in phrasings if at in fitted]
+    order = np.random.default_rng(config.seed).permutation(len(phrasings))[: config.questions]
+    chosen = sorted(phrasings[at] for at in order)
+    return [
+        Asked(question=question, vector=vector, rows=frozenset({retriever.entries[at].row}), hidden=(at,))
+        for at, (question, vector) in zip(chosen, _mended(retriever, chosen, speller), strict=True)
+    ]
+
+
 def calibrate(
-    retriever: Retriever,
-    speller: Speller,
+    judges: Judges,
+    questions: Sequence[Asked],
     config: CalibrationConfig,
     progress: Callable[[int, int], None] | None = None,
     *,
-    probed: Probed | None = None,
+    bank: Sequence[str] | None = None,
 ) -> Calibration:
-    """Return the calibration of a retriever; the default one where there are too few phrasings.
+    """Return the calibration of what judges; the default one where there are too few questions.
 
     Args:
-        retriever: of the state of the knowledge base.
-        speller: mends slips as it will for customers.
+        judges: of the state of the knowledge base.
+        questions: that it answers, asked so that it doesn't know their texts; see `own_phrasings`.
         config: see `CalibrationConfig`.
         progress: called with the number of questions that were asked, and of all.
-        probed: the probe whose values are added to the evidence.
+        bank: questions that are out of scope; by default those of `off_topic_bank`.
     """
-    phrasings = [at for at, entry in enumerate(retriever.entries) if entry.role == "phrasing"]
-    if probed:
-        phrasings = [at for at in phrasings if at in probed[1]]
-    if len(phrasings) < config.fewest:
+    if len(questions) < config.fewest:
         return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
-    order = np.random.default_rng(config.seed).permutation(len(phrasings))[: config.questions]
-    asked = sorted(phrasings[at] for at in order)
-    bank = off_topic_bank()
-    total = len(asked) + len(bank)
+    bank = off_topic_bank() if bank is None else bank
+    total = len(questions) + len(bank)
     in_scope, is_right, near = [], [], []
-    hidden_with = _hidden_with(retriever)
-    mended = _mended(retriever, asked, speller)
-    for done, (entry, (question, vector)) in enumerate(zip(asked, mended, strict=True)):
-        row = retriever.entries[entry].row
-        found = _combined(retriever, question, vector, entry, [entry], probed)
-        in_scope.append(found.max())
-        is_right.append(int(found.argmax()) == row)
-        near.append(_combined(retriever, question, vector, entry, hidden_with[row], probed).max())
+    hidden_with = _hidden_with(judges.retriever)
+    for done, asked in enumerate(questions):
+        found = judges.judged(asked.question, asked.vector, asked.hidden)
+        in_scope.append(found.combined[0] if len(found.rows) else -np.inf)
+        is_right.append(bool(len(found.rows)) and int(found.rows[0]) in asked.rows)
+        hidden = sorted({*asked.hidden, *(entry for row in asked.rows for entry in hidden_with[row])})
+        without = judges.judged(asked.question, asked.vector, hidden)
+        near.append(without.combined[0] if len(without.rows) else -np.inf)
         if progress is not None and done % 50 == 0:
             progress(done, total)
-    bank_vectors = retriever.encoder.encode(bank)
-    far = []
-    for question, vector in zip(bank, bank_vectors, strict=True):
-        fused = retriever.evidence(question, vector).fused
-        probed_values = np.float32(probed[2]) * probed[0].values(vector[None, :])[0] if probed else np.float32(0)
-        far.append((fused + probed_values).max())
+    vectors = judges.retriever.encoder.encode(bank)
+    far = [
+        judges.judged(question, vector).combined.max(initial=-np.inf)
+        for question, vector in zip(bank, vectors, strict=True)
+    ]
     if progress is not None:
         progress(total, total)
-    finite = np.isfinite(near)
+    known = np.isfinite(in_scope)
     return fit_calibration(
-        in_scope=np.array(in_scope, dtype=np.float32),
-        is_right=np.array(is_right, dtype=bool),
-        near=np.array(near, dtype=np.float32)[finite],
-        far=np.array(far, dtype=np.float32),
+        in_scope=np.array(in_scope, dtype=np.float32)[known],
+        is_right=np.array(is_right, dtype=bool)[known],
+        near=_finite(near),
+        far=_finite(far),
         config=config,
     )
 
 
-def _combined(
-    retriever: Retriever,
-    question: str,
-    vector: FloatArray,
-    entry: int,
-    hidden: Sequence[int],
-    probed: Probed | None,
-) -> FloatArray:
-    """Return what speaks for each pair (n,) when an entry is asked and the hidden ones, it among them, are gone."""
-    fused = retriever.evidence(question, vector, hidden=hidden).fused
-    if probed is None:
-        return fused
-    probe, position, weight = probed
-    group = [position[each] for each in hidden if each in position]
-    return fused + np.float32(weight) * probe.without(position[entry], group)
+def _finite(values: Sequence[float]) -> FloatArray:
+    found = np.array(values, dtype=np.float32)
+    return found[np.isfinite(found)]
 
 
 def _mended(retriever: Retriever, asked: Sequence[int], speller: Speller) -> list[tuple[str, FloatArray]]:

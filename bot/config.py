@@ -6,7 +6,7 @@ Every constant that a result depends on stands here, beside its unit, and is sav
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,6 +17,7 @@ from kb.errors import ConfigError, describe
 from kb.retriever import RetrievalConfig
 from models.calibrate import CalibrationConfig
 from models.probe import ProbeConfig
+from models.training.config import Preset, TrainingConfig, preset
 
 Section = TypeVar("Section")
 
@@ -121,6 +122,21 @@ class Config:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the preset, by the fields of `models.training.config.TrainingConfig`."""
+
+
+def training_of(config: Config, name: str) -> TrainingConfig:
+    """Return a preset with what the configuration changes in it.
+
+    Raises:
+        ConfigError: there is no such preset, or a key or value is not of a training.
+    """
+    if name not in get_args(Preset):
+        raise ConfigError(
+            describe(expected=f"a preset out of {', '.join(get_args(Preset))}", got=name, remedy="name one of them")
+        )
+    return from_mapping(TrainingConfig, config.training, "training", preset(name))  # type: ignore[arg-type]
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -144,8 +160,13 @@ def load_config(path: Path | None = None) -> Config:
     return from_mapping(Config, document, str(path))
 
 
-def from_mapping(section: type[Section], document: Mapping[str, Any], where: str) -> Section:
-    """Return `section` filled from `document`, checking every key and type; `where` names the place in messages."""
+def from_mapping(
+    section: type[Section], document: Mapping[str, Any], where: str, base: Section | None = None
+) -> Section:
+    """Return `section` filled from `document`, checking every key and type; `where` names the place in messages.
+
+    What the document doesn't name is as in `base`, or by default.
+    """
     hints = get_type_hints(section)
     names = [item.name for item in fields(section)]  # type: ignore[arg-type]
     unknown = sorted(set(document) - set(names))
@@ -155,17 +176,21 @@ def from_mapping(section: type[Section], document: Mapping[str, Any], where: str
                 expected=f"keys {', '.join(names)}", got=f"{where}: {', '.join(unknown)}", remedy="remove or rename"
             )
         )
-    values = {key: _coerce(hints[key], value, f"{where}: {key}") for key, value in document.items()}
+    values = {
+        key: _coerce(hints[key], value, f"{where}: {key}", getattr(base, key, None)) for key, value in document.items()
+    }
     for key, value in values.items():
         _require_range(key, value, f"{where}: {key}")
-    return section(**values)
+    return section(**values) if base is None else replace(base, **values)  # type: ignore[type-var]
 
 
-def _coerce(kind: Any, value: Any, where: str) -> Any:
+def _coerce(kind: Any, value: Any, where: str, base: Any = None) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
             raise ConfigError(describe(expected="a table", got=f"{where} = {value!r}", remedy="write [section]"))
-        return from_mapping(kind, value, where)
+        return from_mapping(kind, value, where, base)
+    if get_origin(kind) is Mapping and isinstance(value, Mapping):
+        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if getattr(kind, "__origin__", None) is tuple:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.calibration import calibrate
+from bot.asking import Judges
+from bot.calibration import calibrate, own_phrasings
 from bot.config import Config
 from bot.serving import Models, ModelsOf, Served, served_by
 from kb.entries import entries_of
@@ -23,7 +24,7 @@ from kb.retriever import Retriever, main_locale
 from kb.snapshot import check_snapshot, publish, serve_again
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
-from kb.types import Encoder, QAPair, Transition
+from kb.types import QAPair, Transition
 from kb.vectors import VectorCache
 from models.calibrate import Calibration, to_json
 from models.probe import FittedProbe, Probe, ProbeConfig, choose_texts
@@ -60,20 +61,16 @@ class Assembled:
     lexical: LexicalIndex
     speller: Speller
     calibration: Calibration
-    probe: Probe | None
-    probe_entries: IntArray
-    """Positions of the entries that the probe was fitted on."""
+    judges: Judges
     encoded: int
 
 
 def assemble(
     pairs: Sequence[QAPair],
-    encoder: Encoder,
+    models: Models,
     cache: VectorCache,
     config: Config,
     progress: Progress | None = None,
-    *,
-    calibration: Calibration | None = None,
 ) -> Assembled:
     """Encode the pairs and build what answers from them; nothing is published.
 
@@ -87,26 +84,30 @@ def assemble(
     locale = main_locale(pairs)
     lexical = LexicalIndex.build(pairs, entries, locale)
     retriever = Retriever(
-        pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=config.retrieval
+        pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=models.encoder, config=config.retrieval
     )
     speller = speller_of(retriever)
-    probe, fitted = _fit_probe(retriever, config.probe)
-    calibration = calibration or calibrate(
-        retriever,
-        speller,
-        config.calibration,
-        _stage(progress, "Calibrating"),
-        probed=(probe, {int(entry): at for at, entry in enumerate(fitted)}, config.probe.weight) if probe else None,
-    )
+    judges = judges_of(retriever, models, config.probe)
+    calibration = models.calibration
+    if calibration is None:
+        questions = own_phrasings(judges, speller, config.calibration)
+        calibration = calibrate(judges, questions, config.calibration, _stage(progress, "Calibrating"))
     return Assembled(
-        retriever=retriever,
-        index=index,
-        lexical=lexical,
-        speller=speller,
-        calibration=calibration,
-        probe=probe,
-        probe_entries=fitted,
+        retriever=retriever, index=index, lexical=lexical, speller=speller, calibration=calibration, judges=judges,
         encoded=encoded,
+    )  # fmt: skip
+
+
+def judges_of(retriever: Retriever, models: Models, config: ProbeConfig) -> Judges:
+    """Return what judges the candidates of a retriever: a probe, fitted on its texts, and the models' matcher."""
+    probe, fitted = _fit_probe(retriever, config)
+    return Judges(
+        retriever=retriever,
+        probe=probe,
+        probe_entries=fitted if probe else None,
+        probe_weight=config.weight,
+        cross_encoder=models.cross_encoder,
+        settings=models.settings,
     )
 
 
@@ -201,8 +202,7 @@ def _found(folder: Path, wanted: _Wanted, kept: Sequence[Manifest]) -> IndexRepo
 def _built(var: Path, wanted: _Wanted, config: Config, progress: Progress | None) -> IndexReport:
     """Build a snapshot, and put it in service."""
     cache = VectorCache(var / VECTORS, wanted.models.encoder)
-    fitted = wanted.models.checkpoint.calibration if wanted.models.checkpoint else None
-    built = assemble(wanted.pairs, wanted.models.encoder, cache, config, progress, calibration=fitted)
+    built = assemble(wanted.pairs, wanted.models, cache, config, progress)
     manifest = publish(
         var / INDEX,
         retriever=built.retriever,
@@ -237,9 +237,10 @@ def _report(manifest: Manifest, wanted: _Wanted, built: Assembled | None = None)
 
 def probe_arrays(built: Assembled) -> dict[str, Any]:
     """Return the probe as arrays that a snapshot keeps; none where there is no probe."""
-    if built.probe is None:
+    judges = built.judges
+    if judges.probe is None:
         return {}
-    return {"probe_entries": built.probe_entries, "probe_coefficients": built.probe.coefficients}
+    return {"probe_entries": judges.probe_entries, "probe_coefficients": judges.probe.coefficients}
 
 
 def probe_of(retriever: Retriever, arrays: Mapping[str, Any], config: ProbeConfig) -> Probe | None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from kb.errors import CheckpointError, describe
 from kb.manifest import Manifest
 from kb.types import ZERO_SHOT, Encoder
+from models.calibrate import Calibration
 from models.checkpoints import Checkpoint
+from models.matcher import CrossEncoder, MatchSettings
 
 KEPT_MODELS = 2
 """Checkpoints whose models a server keeps in memory: a rollback to the one before loads nothing."""
@@ -19,6 +21,18 @@ class Models:
     encoder: Encoder
     checkpoint: Checkpoint | None = None
     """None where nothing was trained."""
+    cross_encoder: CrossEncoder | None = None
+    """The trained matcher, or None."""
+
+    @property
+    def settings(self) -> MatchSettings | None:
+        """How the matcher is used, or None."""
+        return self.checkpoint.matching if self.checkpoint else None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was fitted at training's end, or None."""
+        return self.checkpoint.calibration if self.checkpoint else None
 
 
 ModelsOf = Callable[[str], Models]

@@ -47,9 +47,7 @@ def entries_of(pairs: Iterable[QAPair], passage_words: int) -> Iterator[Entry]:
             yield Entry(row=row, role="answer", text=passage, encoded=f"{pair.question}: {passage}")
         if len(passages) > 1:
             whole = " ".join(passages)
-            yield Entry(
-                row=row, role="answer", text=passages[0], encoded=f"{pair.question} {whole}", is_whole=True
-            )
+            yield Entry(row=row, role="answer", text=passages[0], encoded=f"{pair.question} {whole}", is_whole=True)
 
 
 def document_of(pair: QAPair) -> str:

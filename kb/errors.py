@@ -80,6 +80,8 @@ class ModelError(FrontdeskError):
 
 class CheckpointError(ModelError):
     """A checkpoint is missing, damaged or refused, or can't be written."""
+
+
 class TrainingError(FrontdeskError):
     """A training can't go on."""
 

@@ -6,6 +6,7 @@
         matcher/            a transformers sequence classifier, where one was trained
         runtime/            graphs exported from them, so that serving needs no torch
         calibration.json    fitted at training's end, where it was
+        matching.json       how the matcher is used, where one was trained
         training.json       configuration, seed and data manifest
         metrics.json        before and after
         README.md           the model card
@@ -28,6 +29,7 @@ from kb.types import ZERO_SHOT
 from models.calibrate import Calibration, from_json
 from models.drafts import PART, discard, draft, unwritten
 from models.folder import open_model
+from models.matcher import MatchSettings
 from models.model_card import model_card
 from models.safe_files import check_contents, is_within, refused, regular_files
 
@@ -35,7 +37,8 @@ __all__ = ["Checkpoint", "discard", "draft", "find_id", "list_checkpoints", "ope
 
 FORMAT = 1
 ENCODER, MATCHER, RUNTIME = "encoder", "matcher", "runtime"
-CALIBRATION, TRAINING, METRICS = "calibration.json", "training.json", "metrics.json"
+CALIBRATION, MATCHING = "calibration.json", "matching.json"
+TRAINING, METRICS = "training.json", "metrics.json"
 CARD, MANIFEST = "README.md", "manifest.json"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -61,6 +64,8 @@ class Checkpoint:
     """SHA-256 of every file but the manifest, by its name relative to `path`."""
     calibration: Calibration | None = None
     """Known of an opened checkpoint."""
+    matching: MatchSettings | None = None
+    """Known of an opened checkpoint with a matcher."""
     problem: str = ""
     """Why it can't be used; empty where it can, as far as was looked."""
 
@@ -147,9 +152,10 @@ def open_checkpoint(folder: Path, checkpoint_id: str) -> Checkpoint:
                 raise _damaged(path / name, f"hash {expected[:12]}", f"hash {found[:12]}")
         _check(path, list(checkpoint.files))
         calibration = from_json(read_json(path / CALIBRATION)) if CALIBRATION in checkpoint.files else None
+        matching = MatchSettings(**read_json(path / MATCHING)) if MATCHING in checkpoint.files else None
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(path, "a whole checkpoint", str(error)) from error
-    return replace(checkpoint, calibration=calibration)
+    return replace(checkpoint, calibration=calibration, matching=matching)
 
 
 def list_checkpoints(folder: Path) -> list[Checkpoint]:

@@ -1,7 +1,6 @@
 """The trained matcher in service: question and candidate texts → logits, in ONNX Runtime, or torch on a GPU."""
 
 import json
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +11,35 @@ from tokenizers import Tokenizer
 
 from kb.errors import ModelError, describe
 from kb.types import FloatArray
-from models.folder import ModelFolder
+from models.folder import ModelFolder, open_model
+from models.matcher import CrossEncoder
 from models.matcher_export import ABOUT, GRAPHS, Quantisation, exported_matcher_apart
-from models.runtime import batches_by_length, session_options
+from models.runtime import batches_by_length, has_gpu, session_options
+
+MAX_LENGTH = "frontdesk_max_length"
+"""Key in a matcher's `config.json`: tokens of question and candidate that it was trained to read."""
 
 _TOKEN_BUDGET = 2048
 
 Runtime = Literal["auto", "onnx", "torch"]
+
+
+def load_cross_encoder(path: str, *, cache: Path, runtime: Runtime = "auto") -> CrossEncoder:
+    """Return a trained matcher ready to read.
+
+    Args:
+        path: of a matcher folder that training wrote.
+        cache: folder for exported graphs.
+        runtime: `onnx`, `torch`, or `auto`: torch where there is a GPU, else ONNX Runtime.
+
+    Raises:
+        ModelError: the model is missing, refused, or can't be exported.
+    """
+    model = open_model(path)
+    max_length = int(model.config.get(MAX_LENGTH) or model.max_length)
+    if runtime == "torch" or (runtime == "auto" and has_gpu()):
+        return TorchCrossEncoder(model, max_length)
+    return OnnxCrossEncoder(exported_matcher_apart(model, cache / model.encoder_id, max_length))
 
 
 class OnnxCrossEncoder:
@@ -46,7 +67,6 @@ class OnnxCrossEncoder:
         self._tokenizer.enable_truncation(int(about["max_length"]))
         self._pad_id = int(about["pad_id"])
         self._inputs = [each.name for each in self._session.get_inputs()]
-        self._lock = threading.Lock()
 
     def logits(self, question: str, texts: Sequence[str]) -> FloatArray:
         """Return one logit per text (n,)."""

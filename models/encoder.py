@@ -11,7 +11,7 @@ from kb.errors import ModelError, describe
 from kb.types import FloatArray
 from models.export import exported_apart, load_torch
 from models.folder import open_model
-from models.runtime import TOKEN_BUDGET, Forward, OnnxForward, TorchForward, read_about, run_batches
+from models.runtime import TOKEN_BUDGET, Forward, OnnxForward, TorchForward, has_gpu, read_about, run_batches
 
 Runtime = Literal["auto", "onnx", "torch"]
 
@@ -65,7 +65,7 @@ def load_encoder(name: str = "", *, cache: Path, runtime: Runtime = "auto") -> S
         ModelError: the model is missing, refused, or can't be exported.
     """
     model = open_model(name)
-    if runtime == "torch" or (runtime == "auto" and _has_gpu()):
+    if runtime == "torch" or (runtime == "auto" and has_gpu()):
         return _torch_encoder(model)
     folder = exported_apart(model, cache)
     try:
@@ -105,8 +105,3 @@ def _torch_encoder(model: Any) -> SentenceEncoder:
         forward=TorchForward(module, device),
         token_budget=_GPU_TOKEN_BUDGET if device == "cuda" else TOKEN_BUDGET,
     )
-
-
-def _has_gpu() -> bool:
-    """Whether there is a GPU for torch; asked without importing torch, which takes seconds."""
-    return any(Path("/dev").glob("nvidia[0-9]*"))

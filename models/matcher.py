@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kb.types import Candidate, FloatArray, Retrieved
 from models.calibrate import Calibration
 from models.probe import Probe
+
+IntArray = NDArray[np.int64]
 
 
 class Matcher(Protocol):
@@ -112,13 +115,13 @@ def combined(
     return add_logits(prior, kept, cross_encoder.logits(retrieved.question, texts), settings)
 
 
-def contenders(prior: FloatArray, settings: MatchSettings) -> FloatArray:
+def contenders(prior: FloatArray, settings: MatchSettings) -> IntArray:
     """Return the positions of the candidates that can still win, best first."""
     order = np.argsort(-prior, kind="stable")[: settings.most]
-    return order[prior[order] >= prior[order[0]] - settings.margin]
+    return np.asarray(order[prior[order] >= prior[order[0]] - settings.margin], dtype=np.int64)
 
 
-def add_logits(prior: FloatArray, kept: FloatArray, logits: FloatArray, settings: MatchSettings) -> FloatArray:
+def add_logits(prior: FloatArray, kept: IntArray, logits: FloatArray, settings: MatchSettings) -> FloatArray:
     """Return the prior (n,) with the log share of the kept candidates' logits added; the others get the lowest."""
     share = logits - logits.max()
     share = share - np.log(np.exp(share).sum())

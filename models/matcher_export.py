@@ -50,6 +50,7 @@ def export_matcher(
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from transformers import AutoTokenizer
 
+    from models.pooling import LogitsModule
     from models.training.bases import load_matcher_module
     from models.training.matcher import judge
 
@@ -62,12 +63,9 @@ def export_matcher(
     )
     has_kinds = int(model.config.get("type_vocab_size") or 0) > 1
     names = ("input_ids", "attention_mask", *(("token_type_ids",) if has_kinds else ()))
-    write_graph(
-        _Logits(module), {name: batch[name].to(torch.int64) for name in names}, "logits", model, folder / GRAPHS["fp32"]
-    )
-    quantize_dynamic(
-        folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True
-    )
+    inputs = {name: batch[name].to(torch.int64) for name in names}
+    write_graph(LogitsModule(module).eval(), inputs, "logits", model, folder / GRAPHS["fp32"])
+    quantize_dynamic(folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True)
     save_tokenizer(slow, folder)
     about: dict[str, Any] = {"max_length": max_length, "pad_id": pad_id, "serve": "fp32"}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
@@ -124,33 +122,6 @@ def _compared(
         "rank_agreement": float(np.mean(same)),
         "questions": float(len(groups)),
     }
-
-
-def _logits_module() -> Any:
-    import torch
-
-    class Logits(torch.nn.Module):
-        """A sequence classifier that gives its logits alone."""
-
-        def __init__(self, module: torch.nn.Module) -> None:
-            super().__init__()
-            self.module = module
-
-        def forward(
-            self,
-            input_ids: torch.Tensor,
-            attention_mask: torch.Tensor,
-            token_type_ids: torch.Tensor | None = None,
-        ) -> torch.Tensor:
-            kinds = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-            logits: torch.Tensor = self.module(input_ids=input_ids, attention_mask=attention_mask, **kinds).logits
-            return logits
-
-    return Logits
-
-
-def _Logits(module: Any) -> Any:  # noqa: N802
-    return _logits_module()(module).eval()
 
 
 def main(path: str, folder: str, max_length: str) -> int:

@@ -1,4 +1,6 @@
-"""Token vectors → one unit vector, in torch: the part of a sentence model that comes after its transformer."""
+"""What comes after a transformer, in torch: token vectors → one unit vector; a classifier's output → its logits."""
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +21,26 @@ class SentenceModule(nn.Module):
         """Return unit vectors (n, d) of token ids (n, t); the mask (n, t) is 0 where a text is padded."""
         tokens = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return nn.functional.normalize(pool(tokens, attention_mask, self.pooling), dim=-1)
+
+
+class LogitsModule(nn.Module):
+    """A sequence classifier that gives its logits alone, as a graph wants it."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        """Take a `...ForSequenceClassification`."""
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return logits (n, outputs) of token ids (n, t)."""
+        kinds: dict[str, Any] = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        logits: torch.Tensor = self.classifier(input_ids=input_ids, attention_mask=attention_mask, **kinds).logits
+        return logits
 
 
 def pool(tokens: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:

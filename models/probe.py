@@ -3,8 +3,8 @@
 Similarity asks which single text is nearest; the probe asks what all texts of all pairs together say, and so learns
 which directions tell neighbouring pairs apart. With K_ij = exp(-gamma |x_i - x_j|²) over unit vectors, one-hot rows Y
 and C = (K + ridge I)⁻¹, the coefficients are A = C Y and a question's values are k(x)ᵀ A (Saunders et al. 1998; for
-classification Rifkin et al. 2003). What the probe says of its own texts without them is exact and costs no second fit:
-f₋G(x_G) = Y_G - C_GG⁻¹ A_G for any group G of texts.
+classification Rifkin et al. 2003). What the probe would say without a group G of its texts is exact and costs no
+second fit: the coefficients then are A - C_:G C_GG⁻¹ A_G.
 """
 
 from collections.abc import Sequence
@@ -56,17 +56,19 @@ class FittedProbe(Probe):
         kernel = _kernel(texts, texts, config.gamma)
         kernel[np.diag_indices(len(texts))] += np.float32(config.ridge)
         self._inverse = _inverse(kernel)
-        self._targets = np.zeros((len(texts), count), dtype=np.float32)
-        self._targets[np.arange(len(texts)), rows] = 1.0
-        super().__init__(texts, (self._inverse @ self._targets).astype(np.float32), config.gamma)
+        targets = np.zeros((len(texts), count), dtype=np.float32)
+        targets[np.arange(len(texts)), rows] = 1.0
+        super().__init__(texts, (self._inverse @ targets).astype(np.float32), config.gamma)
 
-    def without(self, position: int, group: Sequence[int]) -> FloatArray:
-        """Return the values (n,) for the text at a position, had the group, which holds it, not been fitted."""
+    def without(self, vectors: FloatArray, group: Sequence[int]) -> FloatArray:
+        """Return the values (q, n) for unit vectors (q, d), had a group of the texts, by position, not been fitted."""
+        kernel = _kernel(vectors, self._texts, self._gamma)
+        values = kernel @ self.coefficients
+        if not len(group):
+            return values
         members = np.asarray(group, dtype=np.int64)
-        block = self._inverse[np.ix_(members, members)]
-        missed = np.linalg.solve(block, self.coefficients[members])
-        at = int(np.flatnonzero(members == position)[0])
-        return np.asarray(self._targets[position] - missed[at], dtype=np.float32)
+        missed = np.linalg.solve(self._inverse[np.ix_(members, members)], self.coefficients[members])
+        return np.asarray(values - (kernel @ self._inverse[:, members]) @ missed, dtype=np.float32)
 
 
 def choose_texts(rows: IntArray, most: int) -> IntArray:

@@ -102,3 +102,8 @@ def read_about(folder: Path) -> dict[str, object]:
     """Return what `encoder.json` beside a graph says."""
     about: dict[str, object] = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
     return about
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU for torch; asked without importing torch, which takes seconds."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))

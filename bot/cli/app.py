@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, evaluate, knowledge
+from bot.cli import checkpoints, evaluate, knowledge, train
 
 app = typer.Typer(
     name="frontdesk",
@@ -15,5 +15,6 @@ app.command("demo")(knowledge.demo)
 app.command("import")(knowledge.import_)
 app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)
+app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.build import bot_of, load_bot, open_encoder, open_models
+from bot.build import bot_of, load_bot, open_models
 from bot.chatbot import ChatBot
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say, show, stages
 from bot.config import Config
@@ -14,7 +14,7 @@ from bot.evaluation import compare_retrieval, intent_report, retrieval_report, r
 from bot.indexing import INDEX, VECTORS, assemble
 from bot.labelled import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
 from kb.manifest import current_id
-from kb.types import QAPair
+from kb.types import ZERO_SHOT, QAPair
 from kb.vectors import VectorCache
 
 app = typer.Typer(help="Measure the bot on labelled questions.", no_args_is_help=True)
@@ -72,10 +72,10 @@ def retrieval(
 
 
 def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
-    encoder = open_encoder(var, settings)
-    cache = VectorCache(var / VECTORS / "evaluate", encoder)
+    models = open_models(var, settings, ZERO_SHOT)
+    cache = VectorCache(var / VECTORS / "evaluate", models.encoder)
     with stages() as told:
-        return bot_of(assemble(pairs, encoder, cache, settings, told), settings)
+        return bot_of(assemble(pairs, models, cache, settings, told), settings)
 
 
 def _bot_in_service(var: Path, settings: Config) -> ChatBot:

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from kb.errors import ModelError, describe
+from models.cross_encoder import MAX_LENGTH
 from models.export import load_torch
 from models.folder import ModelFolder
 from models.pooling import SentenceModule
@@ -130,7 +131,7 @@ def save_matcher(module: nn.Module, base: ModelFolder, folder: Path, max_length:
         "id2label": {"0": "relevance"},
         "label2id": {"relevance": 0},
         "architectures": [type(module).__name__],
-        "frontdesk_max_length": max_length,
+        MAX_LENGTH: max_length,
     }
     document.pop("_name_or_path", None)
     _write(folder / "config.json", document)

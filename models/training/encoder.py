@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from kb.types import FloatArray
 from models.pooling import SentenceModule
 from models.runtime import run_batches
+from models.training.config import ContrastiveConfig
 from models.training.losses import contrastive
 from models.training.passes import Hardware, Tokens, passes
 from models.training.processes import Share, gathered
@@ -26,35 +27,6 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 Encode = Callable[[Sequence[str]], FloatArray]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ContrastiveConfig:
-    """What the contrastive task depends on."""
-
-    anchors: int = 24
-    """Questions of a batch that bring others along."""
-    phrasings: int = 1
-    """Other questions of its pair that an anchor brings."""
-    answers: int = 1
-    """Texts of its pair's answer that an anchor brings, where there are any."""
-    negatives: int = 0
-    """Texts of the answers of near and wrong pairs that an anchor brings."""
-    near_share: float = 0.0
-    """Share of the anchors that are of pairs near to the others of their batch."""
-    refresh_every: int = 100
-    """Steps after which it is found anew which pairs are near, with the encoder as it then is."""
-    temperature: float = 0.07
-    smoothing: float = 0.0
-    """Share of the target that is spread over the whole batch."""
-    tail: float = 0.5
-    """A pair is drawn in proportion to its number of questions to this power: 1 as they come, 0 all alike."""
-    augment: float = 0.0
-    """Share of the questions that are augmented."""
-    max_length: int = 160
-    """Tokens that are read of a text in training."""
-    is_cached: bool = False
-    """Compute a batch in two rounds that need the memory of one pass (Gao et al. 2021, GradCache)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +96,8 @@ class ContrastiveTask:
     @property
     def embeddings(self) -> nn.Parameter | None:
         """The word embeddings, where they are trained."""
-        weights = self._module.body.get_input_embeddings().weight
+        body: Any = self._module.body
+        weights: nn.Parameter = body.get_input_embeddings().weight
         return weights if weights.requires_grad else None
 
     def prepare(self, step: int) -> None:
@@ -143,7 +116,7 @@ class ContrastiveTask:
             return self._backward_cached(tokens, batch, where, share)
         vectors = self._vectors(tokens, where)
         loss = self._loss(gathered(vectors, len(batch), share), batch, share)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()) / share.world
 
     def validate(self) -> float:
@@ -184,14 +157,17 @@ class ContrastiveTask:
         where = self._where
         device = next(self._module.parameters()).device
 
-        def forward(ids: IntArray, mask: IntArray) -> FloatArray:
+        def forward(input_ids: IntArray, attention_mask: IntArray) -> FloatArray:
             with torch.inference_mode(), where.autocast() if where else torch.autocast("cpu", enabled=False):
-                found = self._module(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+                found = self._module(
+                    torch.from_numpy(input_ids).to(device), torch.from_numpy(attention_mask).to(device)
+                )
             return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
 
         was_training = self._module.training
         self._module.eval()
-        width = int(self._module.body.config.hidden_size)
+        body: Any = self._module.body
+        width = int(body.config.hidden_size)
         vectors = run_batches(forward, [each.ids for each in self._tokens(texts)], width, self._pad_id)
         self._module.train(was_training)
         return vectors
@@ -231,7 +207,8 @@ class ContrastiveTask:
 
     def _vectors(self, tokens: Sequence[Tokens], where: Hardware) -> Tensor:
         """Return unit vectors (n, d) of sequences, with gradient."""
-        rows, order = [], []
+        rows: list[Tensor] = []
+        order: list[int] = []
         for each in passes(tokens, self._pad_id, where):
             with where.autocast():
                 rows.append(self._module(each.input_ids, each.attention_mask).float())
@@ -242,7 +219,9 @@ class ContrastiveTask:
         self, tokens: Sequence[Tokens], batch: Sequence[_Text], where: Hardware, share: Share
     ) -> float:
         """Do what `backward` does in two rounds: vectors without gradient, then one pass at a time with it."""
-        states, order, rows = [], [], []
+        states: list[Tensor] = []
+        rows: list[Tensor] = []
+        order: list[int] = []
         with torch.no_grad():
             for each in passes(tokens, self._pad_id, where):
                 states.append(torch.get_rng_state())
@@ -251,7 +230,7 @@ class ContrastiveTask:
                 order.extend(each.positions)
         vectors = torch.cat(rows)[torch.from_numpy(np.argsort(order)).to(where.device)].requires_grad_()
         loss = self._loss(gathered(vectors, len(batch), share), batch, share)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         gradient = vectors.grad
         assert gradient is not None
         for each, state in zip(passes(tokens, self._pad_id, where), states, strict=True):
@@ -313,4 +292,4 @@ def _chances(data: ContrastiveData, of_row: Sequence[Sequence[int]], tail: float
     for questions in of_row:
         for at in questions:
             chance[at] += len(questions) ** (tail - 1) * data.weights[at]
-    return chance / chance.sum()
+    return np.asarray(chance / chance.sum(), dtype=np.float64)

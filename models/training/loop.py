@@ -1,15 +1,16 @@
 """The loop that trains anything: steps, schedule, validation, early stopping, and going on after a kill.
 
-Everything random in step n depends on (seed, n) alone, so that a run that was killed and goes on takes the same steps as
-one that was not.
+Everything random in step n depends on (seed, n) alone: a run that was killed and goes on takes the same steps as one
+that was not.
 """
 
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
@@ -19,7 +20,8 @@ from torch import nn
 
 from kb.errors import TrainingError, describe
 from models.training.average import WeightAverage
-from models.training.passes import Hardware, Precision, hardware
+from models.training.config import OptimiserConfig
+from models.training.passes import Hardware, hardware
 from models.training.processes import Share, sum_gradients, sum_over_all
 from models.training.state import TrainingState, load_state, save_state
 from models.training.writers import Writer
@@ -29,42 +31,8 @@ Told = Callable[[int, int, str], None]
 """Told the steps that are done, all of them, and a note on how it goes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OptimiserConfig:
-    """How a model is trained, whichever it is."""
-
-    steps: int = 200
-    learning_rate: float = 5e-5
-    warm_up: float = 0.1
-    """Share of the steps in which the learning rate rises from 0."""
-    decay: Literal["linear", "cosine", "none"] = "linear"
-    weight_decay: float = 0.01
-    """Of matrices; biases and norms have none."""
-    layer_decay: float = 1.0
-    """Factor of the learning rate from each layer to the one below it."""
-    clip: float = 1.0
-    """Norm to which the gradient is cut; 0 leaves it."""
-    average: float = 0.0
-    """Decay of an exponential moving average of the weights, which then are what is kept; 0 does without."""
-    precision: Precision = "auto"
-    """`fp32`, `bf16` (matrix products in bfloat16), or `auto`: what this processor is quicker with."""
-    tokens_per_pass: int = 0
-    """A batch is computed in passes of so many tokens; 0: by the device. It changes memory, not the result."""
-    attack: Literal["none", "fgm", "pgd"] = "none"
-    """Adversarial training on the word embeddings: one step (Miyato et al. 2017) or several (Madry et al. 2018)."""
-    attack_size: float = 0.3
-    """Norm of the disturbance, as a share of the embeddings' mean norm."""
-    attack_steps: int = 3
-    """Of pgd."""
-    validate_every: int = 50
-    """Steps; 0 validates at the end alone."""
-    patience: int = 0
-    """Validations without a gain after which it stops early; 0 goes on to the end."""
-    keep: Literal["best", "last"] = "best"
-    """Which weights are kept at the end."""
-    save_every: int = 50
-    """Steps after which the state is saved, to go on from after a kill."""
-    seed: int = 0
+_PACED = 6
+"""Steps by whose pace the others are planned."""
 
 
 class Task(Protocol):
@@ -101,7 +69,7 @@ class Curve:
     losses: list[tuple[int, float]] = field(default_factory=list)
     metrics: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
-    best_metric: float = -math.inf
+    best_metric: float | None = None
     stopped: Stopped = "done"
     seconds: float = 0.0
     items: int = 0
@@ -131,10 +99,10 @@ def fit(
     """
     run = _Run(task, config, share or Share(), folder, writer)
     with _until_interrupted() as interrupted:
-        while run.step < config.steps and run.curve.stopped == "done":
+        while run.step < run.steps and run.curve.stopped == "done":
             run.one_step(is_interrupted=interrupted())
             if told is not None:
-                told(run.step, config.steps, run.note())
+                told(run.step, run.steps, run.note())
     run.finish()
     return run.curve
 
@@ -151,7 +119,8 @@ class _Run:
         self.named = [(name, each) for name, each in task.module.named_parameters() if each.requires_grad]
         self.parameters = [each for _, each in self.named]
         self.optimiser = torch.optim.AdamW(groups(self.named, config), lr=config.learning_rate, fused=True)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: rate(step, config))
+        self.steps, self._pace_s = config.steps, 0.0
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: rate(step, self.steps, config))
         self.average = WeightAverage(self.named, config.average) if config.average else None
         self.curve = Curve()
         self.best: dict[str, torch.Tensor] = {}
@@ -161,6 +130,7 @@ class _Run:
 
     def one_step(self, *, is_interrupted: bool) -> None:
         self.task.prepare(self.step)
+        began = time.perf_counter()
         torch.manual_seed(_mixed(self.config.seed, self.step, self.share.rank))
         self.task.module.train()
         self.optimiser.zero_grad(set_to_none=True)
@@ -180,6 +150,7 @@ class _Run:
         if self.average:
             self.average.update(self.step)
         self._record()
+        self._plan(time.perf_counter() - began)
         if told[1]:
             self.curve.stopped = "interrupted"
         self._after()
@@ -199,6 +170,17 @@ class _Run:
             _put(self.named, self.average.weights)
         self.task.module.eval()
         self.curve.seconds = self.before_s + time.perf_counter() - self._since_s
+
+    def _plan(self, took_s: float) -> None:
+        """Plan as many steps as there is time for, once the pace is known."""
+        # The first step allocates what the others use again.
+        if not self.config.seconds or not 1 < self.step <= _PACED:
+            return
+        self._pace_s += took_s / (_PACED - 1)
+        if self.step == _PACED:
+            pace = sum_over_all(torch.tensor([self._pace_s], device=self.where.device), self.share).item()
+            possible = int(self.config.seconds * self.share.world / max(pace, 1e-6))
+            self.steps = max(_PACED, min(self.config.steps, possible))
 
     def _backward(self) -> float:
         """Add the gradient of a step; where memory runs out, the step is computed again in smaller passes."""
@@ -269,12 +251,12 @@ class _Run:
         self.curve.losses.append((self.step, self.loss))
         if self.writer is not None:
             self.writer.scalar("loss", self.loss, self.step)
-            self.writer.scalar("learning_rate", self.schedule.get_last_lr()[0], self.step)
+            self.writer.scalar("learning_rate", float(self.schedule.get_last_lr()[0]), self.step)
 
     def _after(self) -> None:
         """Validate and save, where it is time to, or the last chance."""
         every = self.config.validate_every
-        is_last = self.curve.stopped == "interrupted" or self.step == self.config.steps
+        is_last = self.curve.stopped == "interrupted" or self.step == self.steps
         if is_last or (every and self.step % every == 0):
             self._validate()
         if self.folder is not None and (is_last or self.step % self.config.save_every == 0):
@@ -295,7 +277,7 @@ class _Run:
             _put(self.named, kept)
 
     def _compare(self, metric: float) -> None:
-        if metric > self.curve.best_metric:
+        if self.curve.best_metric is None or metric > self.curve.best_metric:
             self.curve.best_metric, self.curve.best_step, self.stale = metric, self.step, 0
             if self.config.keep == "best":
                 self.best = {name: each.detach().cpu().clone() for name, each in self.named}
@@ -319,6 +301,7 @@ class _Run:
             best=self.best,
             task=self.task.state(),
             step=self.step,
+            steps=self.steps,
             stale=self.stale,
             seconds=self.before_s + time.perf_counter() - self._since_s,
             curve={
@@ -341,12 +324,11 @@ class _Run:
             self.optimiser.state[parameter] = {
                 key: value if key == "step" else value.to(parameter.device) for key, value in found.items()
             }
+        self.steps = state.steps
         for _ in range(state.step):
             self.schedule.step()
         if self.average:
-            self.average.weights.update(
-                {name: each.to(self.where.device) for name, each in state.average.items()}
-            )
+            self.average.weights.update({name: each.to(self.where.device) for name, each in state.average.items()})
         self.best, self.step, self.stale, self.before_s = state.best, state.step, state.stale, state.seconds
         self.task.restore(state.task)
         self.curve = Curve(
@@ -373,14 +355,14 @@ def groups(named: list[tuple[str, nn.Parameter]], config: OptimiserConfig) -> li
     ]
 
 
-def rate(step: int, config: OptimiserConfig) -> float:
-    """Return the share of the learning rate that a step (from 0) takes."""
-    rising = max(1, round(config.warm_up * config.steps))
+def rate(step: int, steps: int, config: OptimiserConfig) -> float:
+    """Return the share of the learning rate that a step (from 0) of so many takes."""
+    rising = max(1, round(config.warm_up * steps))
     if step < rising:
         return (step + 1) / rising
     if config.decay == "none":
         return 1.0
-    left = (config.steps - step) / max(1, config.steps - rising)
+    left = (steps - step) / max(1, steps - rising)
     return max(0.0, left if config.decay == "linear" else (1 + math.cos(math.pi * (1 - left))) / 2)
 
 
@@ -389,7 +371,7 @@ def _layer_of(name: str) -> int | None:
     parts = name.split(".")
     if "embeddings" in parts:
         return 0
-    numbers = [int(part) for before, part in zip(parts, parts[1:], strict=False) if before == "layer" and part.isdigit()]
+    numbers = [int(part) for before, part in pairwise(parts) if before == "layer" and part.isdigit()]
     return numbers[0] + 1 if numbers else None
 
 
@@ -398,7 +380,7 @@ def _mixed(seed: int, step: int, rank: int) -> int:
     return (seed * 1_000_003 + step) * 1_009 + rank
 
 
-def _put(named: list[tuple[str, nn.Parameter]], weights: dict[str, torch.Tensor]) -> None:
+def _put(named: list[tuple[str, nn.Parameter]], weights: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in named:
             parameter.copy_(weights[name])

@@ -4,20 +4,21 @@ Contrastive, over vectors of one batch (n, d) and which of them belong together 
 of groups of candidates (g, k) with their labels (g, k), padded where a group has fewer.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-MatcherLoss = Literal["bce", "mse", "listwise", "margin"]
+from models.training.config import MatcherLoss
 
 _MASKED = -1e4
 
 
-def contrastive(vectors: Tensor, positives: Tensor, allowed: Tensor, temperature: float, smoothing: float = 0) -> Tensor:
-    """Return the supervised contrastive loss summed over anchors (Khosla et al. 2020), which with one positive an
-    anchor is InfoNCE with in-batch negatives.
+def contrastive(
+    vectors: Tensor, positives: Tensor, allowed: Tensor, temperature: float, smoothing: float = 0
+) -> Tensor:
+    """Return the supervised contrastive loss (Khosla et al. 2020), summed over anchors.
+
+    With one positive an anchor it is InfoNCE with in-batch negatives.
 
     Args:
         vectors: unit vectors (n, d).

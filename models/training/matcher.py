@@ -14,34 +14,13 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from kb.types import FloatArray
-from models.training.losses import MatcherLoss, distillation, matching, symmetric_divergence
+from models.training.config import MatchingConfig
+from models.training.losses import distillation, matching, symmetric_divergence
 from models.training.passes import Hardware, Padded, Tokens, hardware, passes
-from models.training.processes import Share, gathered
+from models.training.processes import Share
 
 Judge = Callable[[Sequence[tuple[str, str]]], FloatArray]
 """(question, candidate text) pairs → logits (n,)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatchingConfig:
-    """What the matcher's task depends on."""
-
-    loss: MatcherLoss = "listwise"
-    groups: int = 8
-    """Questions of a batch."""
-    candidates: int = 8
-    """Of a group, the right ones among them."""
-    smoothing: float = 0.0
-    margin: float = 1.0
-    r_drop: float = 0.0
-    """Weight of the divergence between two passes with different dropout (Wu et al. 2021); 0 makes one pass."""
-    topic_weight: float = 0.0
-    """Weight of telling the topic of the candidate's pair from the question and candidate (multi-task)."""
-    distil_weight: float = 0.0
-    """Weight of the teacher's logits, where there are any, beside the labels."""
-    distil_temperature: float = 2.0
-    max_length: int = 128
-    """Tokens of question and candidate together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +121,7 @@ class MatchingTask:
         order = torch.from_numpy(np.argsort([at for each in whole for at in each.positions])).to(where.device)
         logits = torch.cat(outputs)[order]
         objective = self._objective(logits, torch.cat(again)[order] if again else None, ours, rows) / total
-        objective.backward()
+        objective.backward()  # type: ignore[no-untyped-call]
         loss += float(objective.detach())
         return loss
 

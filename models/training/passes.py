@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from models.runtime import batches_by_length
-
-Precision = Literal["auto", "fp32", "bf16"]
+from models.training.config import Precision
 
 _CPU_TOKENS, _GPU_TOKENS = 4_096, 32_768
 

@@ -1,4 +1,4 @@
-"""The state of a training that was not finished, as safetensors and JSON: no pickles, and written whole or not at all."""
+"""The state of a training that was not finished: safetensors and JSON, no pickles, written whole or not at all."""
 
 import json
 import os
@@ -29,6 +29,8 @@ class TrainingState:
     task: dict[str, Any]
     """Arrays by name."""
     step: int
+    steps: int
+    """As planned."""
     stale: int
     seconds: float
     curve: dict[str, Any]
@@ -76,7 +78,7 @@ def load_state(folder: Path) -> TrainingState | None:
             tensors = load_file(folder / name / _TENSORS)
         except (OSError, ValueError, SafetensorError):
             continue
-        found: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+        found: dict[str, Any] = {group: {} for group in _GROUPS}
         for key, tensor in tensors.items():
             group, _, rest = key.partition("/")
             found[group][rest] = tensor
@@ -93,6 +95,7 @@ def _without_tensors(state: TrainingState) -> TrainingState:
         best={},
         task={},
         step=state.step,
+        steps=state.steps,
         stale=state.stale,
         seconds=state.seconds,
         curve=state.curve,

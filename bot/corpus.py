@@ -1,0 +1,112 @@
+"""A knowledge base as it is trained on: its pairs, and which questions are learned from and which held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bot.asking import Asked
+from kb.entries import plain_text
+from kb.types import Encoder, QAPair
+from models.training.data import RIGHT, LabeledPair
+from models.training.encoder import ContrastiveData
+from models.training.grouping import normalised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """The pairs that are served, and labelled questions on both sides of the split."""
+
+    pairs: Sequence[QAPair]
+    train: Sequence[LabeledPair]
+    valid: Sequence[LabeledPair]
+
+    def known(self) -> list[QAPair]:
+        """Return the pairs without what is held out: what validation asks must not be among their phrasings."""
+        held_out = {(row.pair_id, row.question) for row in self.valid}
+        return [
+            replace(pair, phrasings=tuple(each for each in pair.phrasings if (pair.pair_id, each) not in held_out))
+            for pair in self.pairs
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """A question, the rows of the pairs that answer it, those that are known not to, and what it weighs."""
+
+    text: str
+    rows: frozenset[int]
+    wrong: frozenset[int] = frozenset()
+    weight: float = 1.0
+
+
+def questions_of(labeled: Sequence[LabeledPair], pairs: Sequence[QAPair]) -> list[Question]:
+    """Return each question once, with all that is labelled of it."""
+    row_of = {pair.pair_id: row for row, pair in enumerate(pairs)}
+    found: dict[str, Question] = {}
+    for each in labeled:
+        if each.pair_id not in row_of:
+            continue
+        key = normalised(each.question)
+        held = found.get(key) or Question(text=each.question, rows=frozenset(), weight=0.0)
+        row = frozenset({row_of[each.pair_id]})
+        is_right = each.label >= RIGHT
+        found[key] = replace(
+            held,
+            rows=held.rows | row if is_right else held.rows,
+            wrong=held.wrong if is_right else held.wrong | row,
+            weight=max(held.weight, each.weight),
+        )
+    return [each for each in found.values() if each.rows and each.weight > 0]
+
+
+def contrastive_data(corpora: Sequence[Corpus]) -> ContrastiveData:
+    """Return what the encoder learns from, rows counted on from corpus to corpus."""
+    questions: list[Question] = []
+    answers: list[list[str]] = []
+    for corpus in corpora:
+        start = len(answers)
+        asked = questions_of(corpus.train, corpus.pairs)
+        known = {normalised(each.text) for each in asked}
+        for each in asked:
+            rows = frozenset(start + row for row in each.rows)
+            questions.append(replace(each, rows=rows))
+        answers.extend(_answers(pair, known) for pair in corpus.pairs)
+    return ContrastiveData(
+        questions=[each.text for each in questions],
+        rows=[each.rows for each in questions],
+        weights=[each.weight for each in questions],
+        answers=answers,
+    )
+
+
+def asked_of(questions: Sequence[Question], encoder: Encoder, own: dict[tuple[int, str], int]) -> list[Asked]:
+    """Return questions ready to be asked, with their own entries hidden; `own` has the entry of each row and text."""
+    vectors = encoder.encode([each.text for each in questions])
+    return [
+        Asked(
+            question=each.text,
+            vector=vector,
+            rows=each.rows,
+            hidden=tuple(sorted(own[row, each.text] for row in each.rows if (row, each.text) in own)),
+        )
+        for each, vector in zip(questions, vectors, strict=True)
+    ]
+
+
+def sampled(questions: Sequence[Question], most: int, seed: int) -> list[Question]:
+    """Return at most so many of the questions, in their order."""
+    if len(questions) <= most:
+        return list(questions)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(questions))[:most])
+    return [questions[int(at)] for at in chosen]
+
+
+def _answers(pair: QAPair, known: set[str]) -> list[str]:
+    """Return the texts of a pair that its questions are drawn towards: its answer, and its title where it is one."""
+    text = plain_text(pair.answer)
+    if not text:
+        return []
+    whole = f"{pair.question}: {text}"
+    # A title that nobody asked is as much of the answer as of the question; it is drawn one time in three.
+    return [whole] if normalised(pair.question) in known else [whole, whole, pair.question]

@@ -1,0 +1,347 @@
+"""Corpora → encoder, matcher and calibration in a draft of a checkpoint: the stages of a training, in order.
+
+Each stage leaves its result in the run's folder; a run that was killed goes on with the stage it was in.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.asking import Asked, Judges, Read
+from bot.calibration import calibrate, off_topic_bank, own_phrasings
+from bot.config import Config
+from bot.corpus import Corpus, Question, asked_of, contrastive_data, questions_of, sampled
+from bot.indexing import judges_of, speller_of
+from bot.measuring import chosen_settings, measured
+from bot.serving import Models
+from kb.entries import entries_of
+from kb.errors import TrainingError, describe
+from kb.index import build_index
+from kb.lexical import LexicalIndex
+from kb.retriever import Retriever, main_locale
+from kb.types import Encoder, FloatArray
+from models.calibrate import Calibration
+from models.checkpoints import ENCODER, MATCHER, RUNTIME
+from models.cross_encoder import load_cross_encoder
+from models.encoder import load_encoder
+from models.folder import open_model
+from models.matcher import MatchSettings
+from models.matcher_export import export_matcher
+from models.training.adapt import adapted
+from models.training.augment import Augmenter
+from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
+from models.training.config import TrainingConfig
+from models.training.encoder import ContrastiveTask
+from models.training.loop import Curve, fit
+from models.training.matcher import Group, Judge, MatchingTask
+from models.training.processes import Share, wait_for_all
+from models.training.warm_up import WarmUpTask
+from models.training.writers import Writers
+
+Progress = Callable[[str, int, int, str], None]
+"""Told the stage, what is done of it, all that is to do, and a note."""
+
+_CURVE = "curve.json"
+_EXPORT_SAMPLES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuned:
+    """What a training gave: folders of the models in the run's folder, how they are used, and what was measured."""
+
+    encoder: Path
+    matcher: Path | None
+    runtime: Path
+    settings: MatchSettings
+    calibration: Calibration
+    metrics: dict[str, dict[str, float]]
+    curves: dict[str, Curve]
+
+
+class FineTuning:
+    """One training of corpora that share encoder and matcher."""
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        training: TrainingConfig,
+        config: Config,
+        folder: Path,
+        *,
+        share: Share | None = None,
+        progress: Progress | None = None,
+        writers: Writers | None = None,
+    ) -> None:
+        """Take what is trained on, and how.
+
+        Args:
+            corpora: each a knowledge base with its questions.
+            training: see `TrainingConfig`.
+            config: how the knowledge base is retrieved from, probed and calibrated.
+            folder: of this run; what a killed one has left there is gone on with.
+            share: our part, where several processes train.
+            progress: told of every step.
+            writers: take scalars.
+        """
+        self.corpora, self.training, self.config, self.folder = corpora, training, config, folder
+        self.share, self.progress, self.writers = share or Share(), progress, writers
+        self.base = open_model(training.encoder_base or config.encoder.model)
+        self._valid = [
+            sampled(questions_of(corpus.valid, corpus.pairs), training.validation_questions, training.split.seed)
+            for corpus in corpora
+        ]
+
+    def run(self) -> FineTuned:
+        """Train encoder and matcher, choose how they are used, calibrate, and measure before and after.
+
+        Raises:
+            TrainingError: the loss is not finite, or memory or disk is full.
+            ModelError: a base model is missing, refused, or of the wrong kind.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = self._measured(self._base_models())
+        curves = {}
+        encoder, curves["encoder"] = self._stage(ENCODER, self._train_encoder)
+        tuned = load_encoder(str(encoder), cache=self._runtime(), runtime=self.config.encoder.runtime)
+        wait_for_all(self.share)
+        models = Models(encoder=tuned)
+        matcher, settings = None, MatchSettings()
+        if self.training.matcher.steps:
+            judged = [self._judges(corpus, models) for corpus in self.corpora]
+            matcher, curves["matcher"] = self._stage(
+                MATCHER, lambda target: self._train_matcher(judged, encoder, target)
+            )
+            models, settings = self._with_matcher(models, matcher, judged)
+        metrics = {"before": before}
+        calibration, metrics["after"] = self._calibrated(models, settings)
+        return FineTuned(
+            encoder=encoder,
+            matcher=matcher,
+            runtime=self._runtime(),
+            settings=settings,
+            calibration=calibration,
+            metrics=metrics,
+            curves=curves,
+        )
+
+    def _stage(self, name: str, train: Callable[[Path], Curve]) -> tuple[Path, Curve]:
+        """Return the folder that a stage left, made now where it isn't there, and its curve."""
+        target, curve_file = self.folder / name, self.folder / f"{name}.{_CURVE}"
+        if not target.is_dir():
+            part = self.folder / f"{name}.part"
+            if self.share.is_first:
+                shutil.rmtree(part, ignore_errors=True)
+            curve = train(part)
+            if self.share.is_first:
+                curve_file.write_text(json.dumps(asdict(curve)), encoding="utf-8")
+                part.rename(target)
+                shutil.rmtree(self.folder / f"{name}.state", ignore_errors=True)
+            wait_for_all(self.share)
+        return target, Curve(**json.loads(curve_file.read_text(encoding="utf-8")))
+
+    def _train_encoder(self, target: Path) -> Curve:
+        module, tokenizer, pad_id = load_encoder_module(self.base)
+        training = self.training
+        data = contrastive_data(self.corpora)
+        if training.warm_up.optimiser.steps:
+            texts = [*data.questions, *(text for texts in data.answers for text in texts[:1])]
+            warm_up = WarmUpTask(module.body, tokenizer, texts, training.warm_up, pad_id=pad_id, seed=training.seed)
+            self._fit("Warming up", warm_up, training.warm_up.optimiser, "warm_up")
+        if not training.encoder.steps:
+            save_encoder(module, self.base, target)
+            return Curve()
+        module.body, plain = adapted(module.body, training.adapt)
+        task = ContrastiveTask(
+            module,
+            tokenizer,
+            data,
+            training.contrastive,
+            pad_id=pad_id,
+            prompt=self.base.prompt,
+            seed=training.seed,
+            validate=self._validate_encoder if any(self._valid) and training.encoder.validate_every else None,
+            augmenter=Augmenter(training.augment) if training.contrastive.augment else None,
+        )
+        curve = self._fit("Training encoder", task, training.encoder, ENCODER)
+        if self.share.is_first:
+            module.body = plain(module.body)
+            save_encoder(module, self.base, target)
+        return curve
+
+    def _train_matcher(self, judged: Sequence[Judges], encoder: Path, target: Path) -> Curve:
+        training = self.training
+        base = open_model(training.matcher_base) if training.matcher_base else open_model(str(encoder))
+        module, tokenizer, pad_id = load_matcher_module(base)
+        module, plain = adapted(module, training.adapt)
+        groups = [
+            group for corpus, each in zip(self.corpora, judged, strict=True) for group in self._groups(corpus, each)
+        ]
+        task = MatchingTask(
+            module,
+            tokenizer,
+            groups,
+            training.matching,
+            pad_id=pad_id,
+            seed=training.seed,
+            validate=(lambda judge: self._validate_matcher(judge, judged)) if any(self._valid) else None,
+        )
+        curve = self._fit("Training matcher", task, training.matcher, MATCHER)
+        if self.share.is_first:
+            save_matcher(plain(module), base, target, training.matching.max_length)
+        return curve
+
+    def _fit(self, title: str, task: Any, config: Any, name: str) -> Curve:
+        state = self.folder / f"{name}.state"
+        curve = fit(
+            task,
+            config,
+            share=self.share,
+            folder=state,
+            told=(lambda done, total, note: self._tell(title, done, total, note)) if self.progress else None,
+            writer=self.writers.of(name) if self.writers else None,
+        )
+        if curve.stopped == "interrupted" and not curve.metrics and config.keep == "best":
+            raise TrainingError(
+                describe(expected="a validation before Ctrl-C", got="none", remedy="run it again to go on")
+            )
+        return curve
+
+    def _tell(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if self.progress is not None and self.share.is_first:
+            self.progress(stage, done, total, note)
+
+    def _groups(self, corpus: Corpus, judges: Judges) -> list[Group]:
+        """Return the matcher's training groups: what retrieval finds for each question that must not know itself."""
+        reading, count = self.training.reading, self.training.matching.candidates
+        questions = questions_of(corpus.train, corpus.pairs)
+        groups = []
+        for done, (question, asked) in enumerate(
+            zip(questions, asked_of(questions, judges.retriever.encoder, _own(judges.retriever)), strict=True)
+        ):
+            read = judges.read(asked, reading, 2 * count)
+            found = dict(zip(read.rows.tolist(), read.texts, strict=True))
+            right = [row for row in found if row in question.rows] or sorted(question.rows)
+            row = right[0]
+            wrong = [each for each in found if each not in question.rows][: count - 1]
+            texts = [found.get(row) or judges.text_of(asked, row, reading), *(found[each] for each in wrong)]
+            if wrong:
+                labels = [1.0, *(0.0 for _ in wrong)]
+                groups.append(Group(question=question.text, candidates=texts, labels=labels, weight=question.weight))
+            self._tell("Mining negatives", done + 1, len(questions))
+        return groups
+
+    def _validate_encoder(self, encode: Callable[[Sequence[str]], FloatArray]) -> float:
+        """Return the mean over corpora of P@1 of retrieval with an encoder that is still being trained."""
+        encoder = _Encoding(encode, int(self.base.config["hidden_size"]))
+        values = []
+        for corpus, valid in zip(self.corpora, self._valid, strict=True):
+            if valid:
+                retriever = self._retriever(corpus, encoder)
+                judges = Judges(retriever=retriever)
+                asked = asked_of(valid, encoder, {})
+                found = [judges.judged(each.question, each.vector) for each in asked]
+                values.append(np.mean([int(each.rows[0]) in ask.rows for each, ask in zip(found, asked, strict=True)]))
+        return float(np.mean(values))
+
+    def _validate_matcher(self, judge: Judge, judged: Sequence[Judges]) -> float:
+        return chosen_settings(self._reads(judged), judge, self.training.reading).precision
+
+    def _reads(self, judged: Sequence[Judges]) -> list[tuple[Asked, Read]]:
+        """Return what the matcher may read for every validation question, with the rows that are right."""
+        found: list[tuple[Asked, Read]] = []
+        for judges, valid in zip(judged, self._valid, strict=True):
+            asked = asked_of(valid, judges.retriever.encoder, {})
+            found.extend((each, judges.read(each, self.training.reading, self.training.reading.most)) for each in asked)
+        return found
+
+    def _with_matcher(self, models: Models, matcher: Path, judged: Sequence[Judges]) -> tuple[Models, MatchSettings]:
+        """Return the models with the matcher, and how it is used: by what is best on the validation questions."""
+        folder = open_model(str(matcher))
+        reads = self._reads(judged)
+        target = self._runtime() / folder.encoder_id
+        if self.share.is_first and not (target / "matcher.json").exists():
+            samples = [(asked.question, read.texts) for asked, read in reads if read.texts][:_EXPORT_SAMPLES]
+            export_matcher(folder, target, self.training.matching.max_length, samples)
+        wait_for_all(self.share)
+        cross_encoder: Any = load_cross_encoder(
+            str(matcher), cache=self._runtime(), runtime=self.config.encoder.runtime
+        )
+        if not reads:
+            return Models(encoder=models.encoder, cross_encoder=cross_encoder), replace(
+                self.training.reading, weight=0.1
+            )
+        chosen = chosen_settings(reads, cross_encoder.judge, self.training.reading)
+        return Models(encoder=models.encoder, cross_encoder=cross_encoder), chosen.settings
+
+    def _calibrated(self, models: Models, settings: MatchSettings) -> tuple[Calibration, dict[str, float]]:
+        """Return the calibration of the first corpus, and the mean of what was measured over all."""
+        calibrations, metrics = [], []
+        for corpus, valid in zip(self.corpora, self._valid, strict=True):
+            judges = replace(self._judges(corpus, models), settings=settings)
+            calibration, found = self._assess(judges, valid)
+            calibrations.append(calibration)
+            metrics.append(found)
+        return calibrations[0], _means(metrics)
+
+    def _measured(self, models: Models) -> dict[str, float]:
+        return self._calibrated(models, MatchSettings())[1]
+
+    def _assess(self, judges: Judges, valid: Sequence[Question]) -> tuple[Calibration, dict[str, float]]:
+        """Return the calibration of what judges, and what was measured: each on a half of the bank of its own."""
+        asked = asked_of(valid, judges.retriever.encoder, {})
+        bank = off_topic_bank()
+        settings = self.config.calibration
+        if len(asked) >= settings.fewest:
+            questions = asked
+        else:
+            # Too few were held out: those that were trained on, without themselves.
+            questions = own_phrasings(judges, speller_of(judges.retriever), settings)
+        self._tell("Calibrating", 0, 1)
+        calibration = calibrate(judges, questions, settings, bank=bank[::2])
+        self._tell("Calibrating", 1, 1)
+        return calibration, measured(judges, asked, bank[1::2], calibration) if asked else {}
+
+    def _judges(self, corpus: Corpus, models: Models) -> Judges:
+        return judges_of(self._retriever(corpus, models.encoder), models, self.config.probe)
+
+    def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
+        pairs = corpus.known()
+        entries = list(entries_of(pairs, self.config.retrieval.passage_words))
+        index = build_index(encoder.encode([entry.encoded for entry in entries]))
+        lexical = LexicalIndex.build(pairs, entries, main_locale(pairs))
+        return Retriever(
+            pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=self.config.retrieval
+        )
+
+    def _base_models(self) -> Models:
+        encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.folder / "base",
+                               runtime=self.config.encoder.runtime)  # fmt: skip
+        return Models(encoder=encoder)
+
+    def _runtime(self) -> Path:
+        return self.folder / RUNTIME
+
+
+class _Encoding:
+    """An encoder that is being trained, as the protocol wants it."""
+
+    encoder_id = "in training"
+
+    def __init__(self, encode: Callable[[Sequence[str]], FloatArray], dimension: int) -> None:
+        self.encode = encode
+        self.dimension = dimension
+
+
+def _own(retriever: Retriever) -> dict[tuple[int, str], int]:
+    """Return the entry of each question and phrasing, by row and text."""
+    return {(entry.row, entry.text): at for at, entry in enumerate(retriever.entries) if entry.role != "answer"}
+
+
+def _means(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = [name for name in metrics[0] if all(name in each for each in metrics)] if metrics else []
+    return {name: float(np.mean([each[name] for each in metrics])) for name in names}
