@@ -84,7 +84,9 @@ class Augmenter:
         self._changes = [change for _, change in changes]
 
     def augment(self, text: str, rng: np.random.Generator) -> str:
-        """Return the text with some changes, maybe none; never empty unless the text is."""
+        """Return the text with some changes, maybe none; never blank unless the text is."""
+        if not text.strip():
+            return text
         template, *draws = rng.random(1 + len(self._changes)).tolist()
         chosen = [
             change
