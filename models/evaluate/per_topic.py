@@ -1,7 +1,7 @@
 """Measures of each topic, and which topics are taken for which others.
 
-Topics are codes: any integers, the same in gold and predicted. With TP_t questions of topic t that were predicted as t, n_t of
-topic t, and p_t predicted as t:
+Topics are codes: any integers, the same in gold and predicted. With n_t questions of topic t, p_t predicted as t, and
+TP_t of both:
 
     recall_t    = TP_t / n_t              (the accuracy of the topic's questions)
     precision_t = TP_t / p_t              (not a number where nothing was predicted as t)
@@ -27,7 +27,7 @@ class TopicTable:
     precision: FloatVector
     f1: FloatVector
     confused_with: IntVector
-    """What its questions are most often wrongly predicted as, the lowest code of several; itself where they never are."""
+    """What its questions are most often taken for, the lowest code of several; itself where they never are."""
     confused_count: IntVector
 
 
