@@ -64,7 +64,7 @@ def diagnose(
 def curves(
     questions: Sequence[Labelled], outcomes: Sequence[Outcome], config: DiagnosisConfig = DEFAULT
 ) -> dict[str, Any]:
-    """Return what the plots show: `confusion_matrix`, `confidence`, `reliability` and `risk_coverage`.
+    """Return what the plots show: `confusion_matrix`, `confidence`, `reliability`, `risk_coverage`; and `n_topics`.
 
     `reliability` and `risk_coverage` map the name of a set of questions to its curve. Their names are `in scope`, and
     `all questions` where some are out of scope, to which no answer is right.
@@ -76,6 +76,7 @@ def curves(
     if not coded.in_scope.all():
         sets["all questions"] = np.ones(len(questions), dtype=bool)
     return {
+        "n_topics": len(np.unique(coded.gold[coded.in_scope])),
         "confusion_matrix": _matrix(coded, config.matrix),
         "confidence": _histogram(confidence, right, coded.in_scope, config.histogram_bins)
         | {"threshold": outcomes[0].threshold},
@@ -185,8 +186,12 @@ def _confusions(coded: _Coded, limit: int) -> list[dict[str, Any]]:
 def _matrix(coded: _Coded, limit: int) -> dict[str, Any]:
     gold, predicted = coded.gold[coded.counts], coded.predicted[coded.counts]
     topics = most_confused(gold, predicted, limit)
-    matrix = confusion_matrix(gold, predicted, topics)
-    return {"topics": [coded.names[topic] for topic in topics], "counts": matrix.tolist()}
+    # Nothing is predicted as out of scope, so that it is a row, the last one, and no column.
+    outside = np.array([coded.names[topic] in (OOS, NOTHING) for topic in topics], dtype=bool)
+    topics = np.concatenate([topics[~outside], topics[outside]])
+    matrix = np.delete(confusion_matrix(gold, predicted, topics), np.flatnonzero(np.sort(outside)), axis=1)
+    names = [coded.names[topic] for topic in topics]
+    return {"gold": names, "predicted": names[: int((~outside).sum())], "counts": matrix.tolist()}
 
 
 def _histogram(
