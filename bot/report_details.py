@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from bot import report_plots as plots
-from bot.report_tables import Column, Section, number, table
+from bot.report_tables import Column, Order, Section, number, table
 
 Report = Mapping[str, Any]
 
@@ -60,11 +60,11 @@ def confusions(report: Report) -> Section | None:
     columns = [
         Column(key="gold", heading="Gold", kind="topic"),
         Column(key="predicted", heading="Taken for", kind="topic"),
-        Column(key="count", heading="Questions", kind="count"),
+        Column(key="count", heading="Questions", kind="count", order="descending"),
         Column(key="share", heading="Share of gold", kind="share"),
     ]
     name = "The most frequent confusions"
-    html += f"<h3>{name}</h3>" + table(name, columns, rows, titles=report.get("titles"))
+    html += f"<h3>{name}</h3>" + table(name, columns, rows, titles=report.get("titles"), stacked=True)
     return Section(name="confusions", heading="Confusions of topics", html=html, figures=figures)
 
 
@@ -78,7 +78,7 @@ def topics(report: Report) -> Section | None:
         Column(key="n", heading="Questions", kind="count"),
         Column(key="recall", heading="Accuracy", kind="share"),
         Column(key="precision", heading="Precision", kind="share"),
-        Column(key="f1", heading="F1", kind="share"),
+        Column(key="f1", heading="F1", kind="share", order="ascending"),
         Column(key="answered", heading="Answered", kind="share"),
         Column(key="confused_with", heading="Most taken for", kind="topic"),
         Column(key="confused_count", heading="Times", kind="count"),
@@ -96,16 +96,18 @@ def topics(report: Report) -> Section | None:
 def worst(report: Report) -> Section | None:
     """Return the surest wrong answers, and questions in scope that were refused."""
     told = report.get("worst") or {}
-    columns = [
-        Column(key="question", heading="Question", kind="question"),
-        Column(key="gold", heading="Gold", kind="topic"),
-        Column(key="predicted", heading="Predicted", kind="topic"),
-        Column(key="confidence", heading="Confidence", kind="measure"),
-        Column(key="rank", heading="Rank of gold", kind="count"),
-    ]
     html = ""
     for kind, heading in (("wrong", "Answered wrongly, surest first"), ("refused", "In scope, yet refused")):
         if told.get(kind):
+            sure: Order = "descending" if kind == "wrong" else ""
+            rank: Order = "" if kind == "wrong" else "ascending"
+            columns = [
+                Column(key="question", heading="Question", kind="question"),
+                Column(key="gold", heading="Gold", kind="topic"),
+                Column(key="predicted", heading="Predicted", kind="topic"),
+                Column(key="confidence", heading="Confidence", kind="measure", order=sure),
+                Column(key="rank", heading="Rank of gold", kind="count", order=rank),
+            ]
             found = table(heading, columns, told[kind], titles=report.get("titles"), stacked=True)
             html += f"<h3>{heading}</h3>{found}"
     return Section(name="worst", heading="Worst questions", html=html) if html else None

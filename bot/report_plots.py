@@ -81,7 +81,7 @@ def reliability(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
         line={"color": _LIGHT["dim"], "width": 1, "dash": "dash"},
         hoverinfo="skip",
     )
-    for colour, (name, bins) in zip(_LINES, sets.items(), strict=False):
+    for colour, (name, bins) in zip(_cycle(len(sets)), sets.items(), strict=True):
         up = [high - share for high, share in zip(bins["high"], bins["accuracy"], strict=True)]
         down = [share - low for low, share in zip(bins["low"], bins["accuracy"], strict=True)]
         figure.add_scatter(
@@ -95,9 +95,7 @@ def reliability(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
             error_y={"type": "data", "array": up, "arrayminus": down, "thickness": 1, "width": 0},
             hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata} questions<extra></extra>",
         )
-    return _finished(
-        figure, x="Mean confidence of the bin", y="Share right", x_range=(-0.02, 1.02), y_range=(-0.02, 1.02)
-    )
+    return _finished(figure, x="Mean confidence of the bin", y="Share right", x_range=_ROOM, y_range=_ROOM)
 
 
 def risk_coverage(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -232,7 +230,7 @@ def _finished(
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 8, "r": 12, "t": 36, "b": 8},
+        margin={"l": 8, "r": 20, "t": 36 if len(figure.data) > 1 else 8, "b": 8},
         paper_bgcolor=_LIGHT["surface"],
         plot_bgcolor=_LIGHT["surface"],
         font={"family": _FONT, "size": 12, "color": _LIGHT["text"]},

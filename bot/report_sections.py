@@ -137,7 +137,7 @@ def _changes() -> list[Column]:
         Column(key="n", heading="Questions", kind="count"),
         Column(key="before", heading="Before", kind="measure"),
         Column(key="after", heading="After", kind="measure"),
-        Column(key="difference", heading="Difference", kind="change"),
+        Column(key="difference", heading="Difference", kind="change", order="ascending"),
     ]
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Literal
 
 Kind = Literal["text", "question", "topic", "count", "measure", "share", "change", "interval"]
+Order = Literal["", "ascending", "descending"]
 NONE = "–"
 
 
@@ -20,6 +21,8 @@ class Column:
     key: str
     heading: str
     kind: Kind = "text"
+    order: Order = ""
+    """How the rows are ordered by it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +52,7 @@ def table(
         titles: what a topic is about, by its name; shown under it.
         stacked: where the page is narrow, a row becomes a list of its cells; else it scrolls sideways.
     """
-    heads = "".join(
-        f'<th scope="col" role="columnheader" class="{each.kind}">{escape(each.heading)}</th>' for each in columns
-    )
+    heads = "".join(map(_head, columns))
     body = "\n".join(_row(columns, row, titles or {}) for row in rows)
     kind = ' class="stacked"' if stacked else ""
     return (
@@ -78,6 +79,11 @@ def signed(value: float) -> str:
 def interval(pair: Sequence[float], show: Any = number) -> str:
     """Return lower and upper end in brackets."""
     return f"[{show(float(pair[0]))}, {show(float(pair[1]))}]"
+
+
+def _head(column: Column) -> str:
+    order = f' aria-sort="{column.order}"' if column.order else ""
+    return f'<th scope="col" role="columnheader" class="{column.kind}"{order}>{escape(column.heading)}</th>'
 
 
 def _row(columns: Sequence[Column], row: Mapping[str, Any], titles: Mapping[str, str]) -> str:

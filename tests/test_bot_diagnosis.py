@@ -85,7 +85,7 @@ def test_lists_are_bounded():
     assert [len(told["per_topic"]), len(told["confusions"])] == [1, 1]
     assert [len(each) for each in told["worst"].values()] == [1, 1]
     drawn = curves(QUESTIONS, OUTCOMES, small)
-    assert len(drawn["confusion_matrix"]["topics"]) == 2
+    assert len(drawn["confusion_matrix"]["gold"]) == 2
     assert len(drawn["risk_coverage"]["in scope"]["risk"]) == 3
     assert worst_answered(QUESTIONS, OUTCOMES, 0) == worst_refused(QUESTIONS, OUTCOMES, 0) == []
 
@@ -100,7 +100,14 @@ def test_a_question_with_several_right_pairs_counts_for_the_one_found_first():
 def test_the_matrix_is_of_the_most_confused_topics():
     drawn = curves(QUESTIONS, OUTCOMES, DiagnosisConfig(matrix=2))["confusion_matrix"]
     # In wrong pairs: a three times, b three times, c once, oos once.
-    assert drawn == {"topics": ["a", "b"], "counts": [[1, 2, 0], [0, 1, 1]]}
+    assert drawn == {"gold": ["a", "b"], "predicted": ["a", "b"], "counts": [[1, 2, 0], [0, 1, 1]]}
+
+
+def test_out_of_scope_is_a_row_of_the_matrix_and_no_column():
+    drawn = curves(QUESTIONS, OUTCOMES)["confusion_matrix"]
+    assert drawn["gold"] == ["a", "b", "c", "oos"]
+    assert drawn["predicted"] == ["a", "b", "c"]
+    assert drawn["counts"] == [[1, 2, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
 
 
 def test_the_histogram_counts_every_question_once():
