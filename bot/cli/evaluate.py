@@ -1,5 +1,6 @@
 """`frontdesk evaluate intents | retrieval`: the bot on labelled test questions, through the path of production."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,11 +9,13 @@ import typer
 
 from bot.build import bot_of, load_bot, open_models
 from bot.chatbot import ChatBot
-from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, say, show, stages
+from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
 from bot.config import Config
-from bot.evaluation import compare_retrieval, intent_report, retrieval_report, run
+from bot.diagnosis import curves, diagnose
+from bot.evaluation import Outcome, compare_retrieval, intent_report, retrieval_report, run
 from bot.indexing import INDEX, VECTORS, assemble
-from bot.labelled import labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
+from bot.labelled import Labelled, labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
+from bot.report import check_target, write_report
 from kb.manifest import current_id
 from kb.types import ZERO_SHOT, QAPair
 from kb.vectors import VectorCache
@@ -21,6 +24,11 @@ app = typer.Typer(help="Measure the bot on labelled questions.", no_args_is_help
 
 Tests = Annotated[
     list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")
+]
+
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also an HTML file: plots, topics, the worst questions.", metavar="FILE"),
 ]
 
 
@@ -34,8 +42,10 @@ def intents(
     var: Var = DEFAULT_VAR,
     config: ConfigFile = None,
     as_json: AsJson = False,
+    report_file: ReportFile = None,
 ) -> None:
     """Ask test questions whose label is a pair; the texts of a label in the training file are its phrasings."""
+    _check(report_file)
     settings = config_of(var, config)
     rows = [row for path in test for row in read_intents(path)]
     known = pairs_of_intents(read_intents(train)) if train else None
@@ -45,7 +55,11 @@ def intents(
     with stages() as told:
         outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
         report = intent_report(questions, outcomes, pair_ids)
-    _tell(report, as_json)
+    about = {"Training": train.name if train else "knowledge base", "Test": ", ".join(path.name for path in test)}
+    # The texts of a training file's label are examples of it; in a knowledge base the question says what a pair is.
+    titles = _titles(bot) if train is None else {}
+    _tell(report, questions, outcomes, as_json=as_json)
+    _write(report_file, report, questions, outcomes, title="Evaluation of intents", about=about, titles=titles)
 
 
 @app.command()
@@ -58,8 +72,10 @@ def retrieval(
     var: Var = DEFAULT_VAR,
     config: ConfigFile = None,
     as_json: AsJson = False,
+    report_file: ReportFile = None,
 ) -> None:
     """Retrieve passages for questions; a passage is a pair, its title the question, its text the answer."""
+    _check(report_file)
     settings = config_of(var, config)
     pairs, questions = read_retrieval(folder, split)
     bot = _bot_of_pairs(pairs, var, settings)
@@ -68,7 +84,9 @@ def retrieval(
         report = retrieval_report(questions, outcomes)
         if compare:
             report |= compare_retrieval(bot, questions, outcomes, lambda done, total: told("Comparing", done, total))
-    _tell(report, as_json)
+    about = {"Passages": folder.resolve().name, "Questions asked": split}
+    _tell(report, questions, outcomes, as_json=as_json)
+    _write(report_file, report, questions, outcomes, title="Evaluation of retrieval", about=about, titles=_titles(bot))
 
 
 def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
@@ -83,9 +101,33 @@ def _bot_in_service(var: Path, settings: Config) -> ChatBot:
     return load_bot(var, partial(open_models, var, settings), settings, snapshot_id)
 
 
-def _tell(report: dict[str, Any], as_json: bool) -> None:
+def _titles(bot: ChatBot) -> dict[str, str]:
+    return {pair.pair_id: pair.question for pair in bot.retriever.pairs}
+
+
+def _check(report_file: Path | None) -> None:
+    if report_file is not None:
+        check_target(report_file)
+
+
+def _write(
+    report_file: Path | None,
+    report: Mapping[str, Any],
+    questions: Sequence[Labelled],
+    outcomes: Sequence[Outcome],
+    **headings: Any,
+) -> None:
+    if report_file is None:
+        return
+    write_report(report_file, {**report, **diagnose(questions, outcomes), **curves(questions, outcomes), **headings})
+    errors.print(f"report: {report_file}", markup=False)
+
+
+def _tell(
+    report: Mapping[str, Any], questions: Sequence[Labelled], outcomes: Sequence[Outcome], *, as_json: bool
+) -> None:
     if as_json:
-        show(report)
+        show({**report, **diagnose(questions, outcomes)})
         return
     intervals = report.get("intervals", {})
     for name, value in report.items():
