@@ -82,7 +82,13 @@ def open_models(var: Path, config: Config, checkpoint_id: str) -> Models:
     # A checkpoint without graphs gets its own outside: nothing is ever added to one.
     cache = checkpoint.runtime if checkpoint.runtime.is_dir() else var / ENCODERS
     encoder = load_encoder(str(checkpoint.encoder), cache=cache, runtime=config.encoder.runtime)
-    return Models(encoder=encoder, checkpoint=checkpoint, cross_encoder=_open_matcher(checkpoint, cache, config))
+    return Models(
+        encoder=encoder,
+        checkpoint=checkpoint,
+        cross_encoder=_open_matcher(checkpoint, cache, config),
+        settings=checkpoint.matching,
+        calibration=checkpoint.calibration,
+    )
 
 
 def _open_matcher(checkpoint: Checkpoint, cache: Path, config: Config) -> CrossEncoder | None:

@@ -30,7 +30,6 @@ from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
 from models.folder import open_model
-from models.matcher import MatchSettings
 from models.matcher_export import export_matcher
 from models.training.adapt import adapted
 from models.training.augment import Augmenter
@@ -48,6 +47,8 @@ Progress = Callable[[str, int, int, str], None]
 
 _CURVE = "curve.json"
 _EXPORT_SAMPLES = 100
+_UNMEASURED = 0.05
+"""Weight of a matcher where nothing was held out to choose it on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,8 @@ class FineTuned:
     encoder: Path
     matcher: Path | None
     runtime: Path
-    settings: MatchSettings
-    calibration: Calibration
+    models: Models
+    """Ready to serve, with settings and calibration."""
     metrics: dict[str, dict[str, float]]
     curves: dict[str, Curve]
 
@@ -104,27 +105,26 @@ class FineTuning:
             ModelError: a base model is missing, refused, or of the wrong kind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        before = self._measured(self._base_models())
+        before = self._calibrated(self._base_models())[1]
         curves = {}
         encoder, curves["encoder"] = self._stage(ENCODER, self._train_encoder)
         tuned = load_encoder(str(encoder), cache=self._runtime(), runtime=self.config.encoder.runtime)
         wait_for_all(self.share)
         models = Models(encoder=tuned)
-        matcher, settings = None, MatchSettings()
+        matcher = None
         if self.training.matcher.steps:
             judged = [self._judges(corpus, models) for corpus in self.corpora]
             matcher, curves["matcher"] = self._stage(
                 MATCHER, lambda target: self._train_matcher(judged, encoder, target)
             )
-            models, settings = self._with_matcher(models, matcher, judged)
+            models = self._with_matcher(models, matcher, judged)
         metrics = {"before": before}
-        calibration, metrics["after"] = self._calibrated(models, settings)
+        calibration, metrics["after"] = self._calibrated(models)
         return FineTuned(
             encoder=encoder,
             matcher=matcher,
             runtime=self._runtime(),
-            settings=settings,
-            calibration=calibration,
+            models=replace(models, calibration=calibration),
             metrics=metrics,
             curves=curves,
         )
@@ -259,8 +259,8 @@ class FineTuning:
             found.extend((each, judges.read(each, self.training.reading, self.training.reading.most)) for each in asked)
         return found
 
-    def _with_matcher(self, models: Models, matcher: Path, judged: Sequence[Judges]) -> tuple[Models, MatchSettings]:
-        """Return the models with the matcher, and how it is used: by what is best on the validation questions."""
+    def _with_matcher(self, models: Models, matcher: Path, judged: Sequence[Judges]) -> Models:
+        """Return the models with the matcher, used as is best on the validation questions."""
         folder = open_model(str(matcher))
         reads = self._reads(judged)
         target = self._runtime() / folder.encoder_id
@@ -278,18 +278,14 @@ class FineTuning:
         chosen = chosen_settings(reads, cross_encoder.judge, self.training.reading)
         return Models(encoder=models.encoder, cross_encoder=cross_encoder), chosen.settings
 
-    def _calibrated(self, models: Models, settings: MatchSettings) -> tuple[Calibration, dict[str, float]]:
+    def _calibrated(self, models: Models) -> tuple[Calibration, dict[str, float]]:
         """Return the calibration of the first corpus, and the mean of what was measured over all."""
         calibrations, metrics = [], []
         for corpus, valid in zip(self.corpora, self._valid, strict=True):
-            judges = replace(self._judges(corpus, models), settings=settings)
-            calibration, found = self._assess(judges, valid)
+            calibration, found = self._assess(self._judges(corpus, models), valid)
             calibrations.append(calibration)
             metrics.append(found)
         return calibrations[0], _means(metrics)
-
-    def _measured(self, models: Models) -> dict[str, float]:
-        return self._calibrated(models, MatchSettings())[1]
 
     def _assess(self, judges: Judges, valid: Sequence[Question]) -> tuple[Calibration, dict[str, float]]:
         """Return the calibration of what judges, and what was measured: each on a half of the bank of its own."""

@@ -23,16 +23,10 @@ class Models:
     """None where nothing was trained."""
     cross_encoder: CrossEncoder | None = None
     """The trained matcher, or None."""
-
-    @property
-    def settings(self) -> MatchSettings | None:
-        """How the matcher is used, or None."""
-        return self.checkpoint.matching if self.checkpoint else None
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """What was fitted at training's end, or None."""
-        return self.checkpoint.calibration if self.checkpoint else None
+    settings: MatchSettings | None = None
+    """How the matcher is used, or None."""
+    calibration: Calibration | None = None
+    """What was fitted at training's end; None where it is fitted on the knowledge base."""
 
 
 ModelsOf = Callable[[str], Models]

@@ -115,9 +115,11 @@ def make_checkpoint(
     shutil.copytree(result.encoder, part / ENCODER)
     if result.matcher is not None:
         shutil.copytree(result.matcher, part / MATCHER)
-        _write(part / MATCHING, asdict(result.settings))
+        assert result.models.settings is not None, "whoever has a matcher has chosen how it is used"
+        _write(part / MATCHING, asdict(result.models.settings))
     shutil.copytree(result.runtime, part / RUNTIME)
-    _write(part / CALIBRATION, to_json(result.calibration))
+    if result.models.calibration is not None:
+        _write(part / CALIBRATION, to_json(result.models.calibration))
     settings = {"training": asdict(training), "retrieval": asdict(config.retrieval), "probe": asdict(config.probe)}
     _write(
         part / TRAINING,
