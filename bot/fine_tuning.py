@@ -271,12 +271,11 @@ class FineTuning:
         cross_encoder: Any = load_cross_encoder(
             str(matcher), cache=self._runtime(), runtime=self.config.encoder.runtime
         )
-        if not reads:
-            return Models(encoder=models.encoder, cross_encoder=cross_encoder), replace(
-                self.training.reading, weight=0.1
-            )
-        chosen = chosen_settings(reads, cross_encoder.judge, self.training.reading)
-        return Models(encoder=models.encoder, cross_encoder=cross_encoder), chosen.settings
+        if reads:
+            settings = chosen_settings(reads, cross_encoder.judge, self.training.reading).settings
+        else:
+            settings = replace(self.training.reading, weight=_UNMEASURED)
+        return replace(models, cross_encoder=cross_encoder, settings=settings)
 
     def _calibrated(self, models: Models) -> tuple[Calibration, dict[str, float]]:
         """Return the calibration of the first corpus, and the mean of what was measured over all."""
