@@ -74,6 +74,7 @@ class FineTuning:
         config: Config,
         folder: Path,
         *,
+        encoders: Path,
         share: Share | None = None,
         progress: Progress | None = None,
         writers: Writers | None = None,
@@ -85,11 +86,13 @@ class FineTuning:
             training: see `TrainingConfig`.
             config: how the knowledge base is retrieved from, probed and calibrated.
             folder: of this run; what a killed one has left there is gone on with.
+            encoders: where graphs of base models are kept.
             share: our part, where several processes train.
             progress: told of every step.
             writers: take scalars.
         """
         self.corpora, self.training, self.config, self.folder = corpora, training, config, folder
+        self.encoders = encoders
         self.share, self.progress, self.writers = share or Share(), progress, writers
         self.base = open_model(training.encoder_base or config.encoder.model)
         self._valid = [
@@ -314,7 +317,7 @@ class FineTuning:
         )
 
     def _base_models(self) -> Models:
-        encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.folder / "base",
+        encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.encoders,
                                runtime=self.config.encoder.runtime)  # fmt: skip
         return Models(encoder=encoder)
 

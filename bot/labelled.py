@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 from kb.errors import ImportFileError, InputError, describe
 from kb.types import QAPair
+
+_WORDS = re.compile(r"[^\W\d_]{3}")
 
 OOS = "oos"
 """The label of test questions that are out of scope."""
@@ -65,15 +68,23 @@ def read_pairs(path: Path) -> list[TextPair]:
 
 
 def pairs_of_intents(rows: Sequence[tuple[str, str]]) -> list[QAPair]:
-    """Return one pair per label: its first text is the question, the others are phrasings; there is no answer."""
+    """Return one pair per label, without an answer; its texts are phrasings.
+
+    Where the label is made of words, `card_arrival`, these are the pair's question: whoever named it so has said what
+    it is about. Else its first text is.
+    """
     texts: dict[str, list[str]] = {}
     for text, label in rows:
         if label != OOS:
             texts.setdefault(label, []).append(text)
-    return [
-        QAPair(pair_id=label, question=first, answer="", phrasings=tuple(others))
-        for label, (first, *others) in texts.items()
-    ]
+    return [_pair_of(label, found) for label, found in texts.items()]
+
+
+def _pair_of(label: str, texts: Sequence[str]) -> QAPair:
+    words = label.replace("_", " ").replace("-", " ").strip()
+    if _WORDS.search(words):
+        return QAPair(pair_id=label, question=words, answer="", phrasings=tuple(texts))
+    return QAPair(pair_id=label, question=texts[0], answer="", phrasings=tuple(texts[1:]))
 
 
 def labelled_of_intents(rows: Sequence[tuple[str, str]], pair_ids: Sequence[str]) -> list[Labelled]:

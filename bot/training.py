@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bot.build import CHECKPOINTS
+from bot.build import CHECKPOINTS, ENCODERS
 from bot.config import Config
 from bot.corpus import Corpus
 from bot.fine_tuning import FineTuned, FineTuning, Progress
@@ -79,7 +79,9 @@ def train(
         shutil.rmtree(folder, ignore_errors=True)
     writers = open_writers(var / SCALARS / folder.name, folder.name, asdict(training)) if share.is_first else None
     try:
-        result = FineTuning([corpus], training, config, folder, share=share, progress=progress, writers=writers).run()
+        result = FineTuning(
+            [corpus], training, config, folder, encoders=var / ENCODERS, share=share, progress=progress, writers=writers
+        ).run()
     finally:
         if writers:
             writers.close()

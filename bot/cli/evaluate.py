@@ -10,12 +10,22 @@ import typer
 from bot.build import bot_of, load_bot, open_models
 from bot.chatbot import ChatBot
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
-from bot.config import Config
+from bot.config import Config, training_of
 from bot.diagnosis import curves, diagnose
 from bot.evaluation import Outcome, compare_retrieval, intent_report, retrieval_report, run
 from bot.indexing import INDEX, VECTORS, assemble
 from bot.labelled import Labelled, labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
 from bot.report import check_target, write_report
+from bot.trained_runs import (
+    Test,
+    all_together,
+    intent_corpus,
+    retrieval_corpus,
+    runs_report,
+    trained_runs,
+    training_report,
+)
+from kb.errors import InputError, describe
 from kb.manifest import current_id
 from kb.types import ZERO_SHOT, QAPair
 from kb.vectors import VectorCache
@@ -32,6 +42,11 @@ ReportFile = Annotated[
 ]
 
 
+Train = Annotated[bool, typer.Option("--train-matcher", help="Fine-tune on the training file first, once a seed.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Trainings, each with its own seed; figures are means.")]
+PresetName = Annotated[str, typer.Option("--preset", help="Of the training: quick, balanced or best.")]
+
+
 @app.command()
 def intents(
     test: Tests,
@@ -39,6 +54,13 @@ def intents(
         Path | None,
         typer.Option("--train", help="CSV with text,label; without it the knowledge base in the data folder."),
     ] = None,
+    train_matcher: Train = False,
+    valid: Annotated[
+        Path | None,
+        typer.Option("--valid", help="CSV to choose on in training; else a part of the training file is held out."),
+    ] = None,
+    seeds: Seeds = 1,
+    preset: PresetName = "balanced",
     var: Var = DEFAULT_VAR,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -49,13 +71,34 @@ def intents(
     settings = config_of(var, config)
     rows = [row for path in test for row in read_intents(path)]
     known = pairs_of_intents(read_intents(train)) if train else None
-    bot = _bot_of_pairs(known, var, settings) if known is not None else _bot_in_service(var, settings)
-    pair_ids = [pair.pair_id for pair in bot.retriever.pairs]
-    questions = labelled_of_intents(rows, pair_ids)
-    with stages() as told:
-        outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
-        report = intent_report(questions, outcomes, pair_ids)
     about = {"Training": train.name if train else "knowledge base", "Test": ", ".join(path.name for path in test)}
+    if train_matcher:
+        if known is None:
+            raise InputError(
+                describe(
+                    expected="--train beside --train-matcher",
+                    got="none",
+                    remedy="name the training file; the knowledge base is trained on by `frontdesk train`",
+                )
+            )
+        pair_ids = [pair.pair_id for pair in known]
+        training = training_of(settings, preset)
+        corpus = intent_corpus(known, read_intents(valid) if valid else None, training)
+        questions = labelled_of_intents(rows, pair_ids)
+        with stages() as told:
+            runs = trained_runs(
+                [Test(name="test", corpus=corpus, questions=questions)], training, settings, var, seeds, told
+            )
+        report = runs_report(runs, 0, lambda asked, found: intent_report(asked, found, pair_ids))
+        report |= training_report(runs)
+        outcomes: Sequence[Outcome] = runs.seeds[0].outcomes[0]
+    else:
+        bot = _bot_of_pairs(known, var, settings) if known is not None else _bot_in_service(var, settings)
+        pair_ids = [pair.pair_id for pair in bot.retriever.pairs]
+        questions = labelled_of_intents(rows, pair_ids)
+        with stages() as told:
+            outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
+            report = intent_report(questions, outcomes, pair_ids)
     # The texts of a training file's label are examples of it; in a knowledge base the question says what a pair is.
     titles = _titles(bot) if train is None else {}
     _tell(report, questions, outcomes, as_json=as_json)
@@ -64,8 +107,16 @@ def intents(
 
 @app.command()
 def retrieval(
-    folder: Annotated[Path, typer.Option("--dir", help="Folder with passages.jsonl and test.jsonl.")],
+    folder: Annotated[
+        list[Path],
+        typer.Option("--dir", help="Folder with passages.jsonl and test.jsonl. May be repeated, to train on all."),
+    ],
     split: Annotated[str, typer.Option("--split", help="Which questions: test, valid or train.")] = "test",
+    train: Annotated[
+        bool, typer.Option("--train", help="Fine-tune on train.jsonl of the folders first, choosing on valid.jsonl.")
+    ] = False,
+    seeds: Seeds = 1,
+    preset: PresetName = "balanced",
     compare: Annotated[
         bool, typer.Option("--compare", help="Also embeddings alone and BM25 alone, on the same entries.")
     ] = False,
@@ -74,19 +125,54 @@ def retrieval(
     as_json: AsJson = False,
     report_file: ReportFile = None,
 ) -> None:
-    """Retrieve passages for questions; a passage is a pair, its title the question, its text the answer."""
+    """Retrieve passages for questions; a passage is a pair, its title the question, its text the answer.
+
+    Of several folders, each is a knowledge base of its own; the figures are of all questions together (micro mean).
+    """
     _check(report_file)
     settings = config_of(var, config)
-    pairs, questions = read_retrieval(folder, split)
-    bot = _bot_of_pairs(pairs, var, settings)
-    with stages() as told:
-        outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
-        report = retrieval_report(questions, outcomes)
-        if compare:
-            report |= compare_retrieval(bot, questions, outcomes, lambda done, total: told("Comparing", done, total))
-    about = {"Passages": folder.resolve().name, "Questions asked": split}
+    read = [read_retrieval(each, split) for each in folder]
+    names = [each.resolve().name for each in folder]
+    questions = [question for _, asked in read for question in asked]
+    titles = {pair.pair_id: pair.question for pairs, _ in read for pair in pairs}
+    if train:
+        training = training_of(settings, preset)
+        tests = [
+            Test(
+                name=name,
+                corpus=retrieval_corpus(
+                    pairs, read_retrieval(each, "train")[1], read_retrieval(each, "valid")[1], training
+                ),
+                questions=asked,
+            )
+            for name, each, (pairs, asked) in zip(names, folder, read, strict=True)
+        ]
+        with stages() as told:
+            runs = trained_runs(tests, training, settings, var, seeds, told)
+        by_folder = {name: runs_report(runs, at, retrieval_report) for at, name in enumerate(names)}
+        together = all_together(runs)
+        report = runs_report(together, 0, retrieval_report) | training_report(runs)
+        outcomes: Sequence[Outcome] = together.seeds[0].outcomes[0]
+    else:
+        found: list[Outcome] = []
+        by_folder = {}
+        for name, (pairs, asked) in zip(names, read, strict=True):
+            bot = _bot_of_pairs(pairs, var, settings)
+            with stages() as told:
+                answered = run(bot, asked, lambda done, total: told("Asking", done, total))
+                by_folder[name] = retrieval_report(asked, answered)
+                if compare:
+                    by_folder[name] |= compare_retrieval(
+                        bot, asked, answered, lambda done, total: told("Comparing", done, total)
+                    )
+            found += answered
+        outcomes = found
+        report = retrieval_report(questions, outcomes) if len(folder) > 1 else by_folder[names[0]]
+    if len(folder) > 1:
+        report["by_folder"] = by_folder
+    about = {"Passages": ", ".join(names), "Questions asked": split}
     _tell(report, questions, outcomes, as_json=as_json)
-    _write(report_file, report, questions, outcomes, title="Evaluation of retrieval", about=about, titles=_titles(bot))
+    _write(report_file, report, questions, outcomes, title="Evaluation of retrieval", about=about, titles=titles)
 
 
 def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:

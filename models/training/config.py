@@ -34,6 +34,10 @@ class OptimiserConfig:
     """How a model is trained, whichever it is."""
 
     steps: int = 200
+    """The most that are taken; with 0 there is no training."""
+    epochs: float = 0.0
+    """How often everything is seen, as far as `least_steps` and `steps` let it; 0 takes `steps`."""
+    least_steps: int = 100
     seconds: float = 0.0
     """Time for which steps are planned, by the pace of the first ones; 0 takes `steps`, which else is the most."""
     learning_rate: float = 5e-5
@@ -178,8 +182,8 @@ def preset(name: Preset) -> TrainingConfig:
         )
     if name == "balanced":
         return TrainingConfig(
-            encoder=OptimiserConfig(steps=250, validate_every=125, keep="last"),
-            matcher=OptimiserConfig(steps=400, validate_every=200),
+            encoder=OptimiserConfig(steps=600, epochs=3, least_steps=120, validate_every=0, keep="last"),
+            matcher=OptimiserConfig(steps=800, epochs=2, least_steps=100, validate_every=0, keep="last"),
         )
     return TrainingConfig(
         encoder=OptimiserConfig(steps=600, validate_every=100, patience=4, average=0.99),

@@ -100,6 +100,11 @@ class ContrastiveTask:
         weights: nn.Parameter = body.get_input_embeddings().weight
         return weights if weights.requires_grad else None
 
+    @property
+    def epoch_steps(self) -> float:
+        """Batches in which every question is an anchor once."""
+        return len(self._data.questions) / self._config.anchors
+
     def prepare(self, step: int) -> None:
         """Find anew which pairs are near, where it is time to."""
         wanted = self._config.near_share > 0 or self._config.negatives > 0

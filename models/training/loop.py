@@ -46,6 +46,10 @@ class Task(Protocol):
     def embeddings(self) -> nn.Parameter | None:
         """The word embeddings, for an attack on them; None where they are frozen."""
 
+    @property
+    def epoch_steps(self) -> float:
+        """Batches in which everything is seen once."""
+
     def backward(self, step: int, where: Hardware, share: Share) -> float:
         """Add the gradient of our share of batch `step`; return our share of its loss."""
 
@@ -119,7 +123,7 @@ class _Run:
         self.named = [(name, each) for name, each in task.module.named_parameters() if each.requires_grad]
         self.parameters = [each for _, each in self.named]
         self.optimiser = torch.optim.AdamW(groups(self.named, config), lr=config.learning_rate, fused=True)
-        self.steps, self._pace_s = config.steps, 0.0
+        self.steps, self._pace_s = steps_of(config, task.epoch_steps), 0.0
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: rate(step, self.steps, config))
         self.average = WeightAverage(self.named, config.average) if config.average else None
         self.curve = Curve()
@@ -180,7 +184,7 @@ class _Run:
         if self.step == _PACED:
             pace = sum_over_all(torch.tensor([self._pace_s], device=self.where.device), self.share).item()
             possible = int(self.config.seconds * self.share.world / max(pace, 1e-6))
-            self.steps = max(_PACED, min(self.config.steps, possible))
+            self.steps = max(_PACED, min(self.steps, possible))
 
     def _backward(self) -> float:
         """Add the gradient of a step; where memory runs out, the step is computed again in smaller passes."""
@@ -353,6 +357,13 @@ def groups(named: list[tuple[str, nn.Parameter]], config: OptimiserConfig) -> li
         {"params": parameters, "weight_decay": decay, "lr": config.learning_rate * factor}
         for (factor, decay), parameters in found.items()
     ]
+
+
+def steps_of(config: OptimiserConfig, epoch_steps: float) -> int:
+    """Return the number of steps that are planned."""
+    if not config.epochs:
+        return config.steps
+    return min(config.steps, max(config.least_steps, round(config.epochs * epoch_steps)))
 
 
 def rate(step: int, steps: int, config: OptimiserConfig) -> float:

@@ -78,6 +78,11 @@ class MatchingTask:
         weights: nn.Parameter = found.get_input_embeddings().weight
         return weights if weights.requires_grad else None
 
+    @property
+    def epoch_steps(self) -> float:
+        """Batches in which every group comes once."""
+        return len(self._groups) / self._config.groups
+
     def prepare(self, step: int) -> None:
         """Nothing is kept between steps."""
 

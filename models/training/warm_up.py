@@ -55,6 +55,11 @@ class WarmUpTask:
         weights = self._module.words
         return weights if weights.requires_grad else None
 
+    @property
+    def epoch_steps(self) -> float:
+        """Batches in which every text comes once."""
+        return len(self._tokens) / self._config.texts
+
     def prepare(self, step: int) -> None:
         """Nothing is kept between steps."""
 
