@@ -95,6 +95,8 @@ class ContrastiveConfig:
     """Other questions of its pair that an anchor brings."""
     answers: int = 1
     """Texts of its pair's answer that an anchor brings, where there are any."""
+    answer_share: float = 0.25
+    """Share of the anchors that bring answers, among those that have other questions to be drawn towards."""
     negatives: int = 0
     """Texts of the answers of near and wrong pairs that an anchor brings."""
     near_share: float = 0.0

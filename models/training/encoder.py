@@ -150,7 +150,9 @@ class ContrastiveTask:
             for other in rng.permutation(others)[: self._config.phrasings]:
                 used.add(int(other))
                 batch.append(self._question(int(other), rng))
-            batch.extend(self._answers(row, self._config.answers, rows, rng))
+            # An answer is ten times as long as a question, and customers are matched with questions first of all.
+            if not others or not self._config.phrasings or rng.random() < self._config.answer_share:
+                batch.extend(self._answers(row, self._config.answers, rows, rng))
             if self._config.negatives:
                 near = [int(each) for each in self._near[row] if int(each) not in rows]
                 for wrong in rng.permutation(near)[: self._config.negatives]:
