@@ -6,13 +6,16 @@ What is added is merged into the weights at the end, or stays a module of its ow
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from kb.errors import TrainingError, describe
 from models.training.config import AdaptConfig
 
 
-def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[nn.Module], nn.Module]]:
+def adapted(
+    body: nn.Module, config: AdaptConfig, *, seed: int = 0
+) -> tuple[nn.Module, Callable[[nn.Module], nn.Module]]:
     """Return a transformer made ready to be trained, and what makes it a plain one again afterwards.
 
     Raises:
@@ -28,7 +31,10 @@ def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[
     from peft import get_peft_model
 
     try:
-        wrapped = get_peft_model(body, _peft_config(config))
+        with torch.random.fork_rng(devices=[]):
+            # What is added is the same whatever was drawn before.
+            torch.manual_seed(seed)
+            wrapped = get_peft_model(body, _peft_config(config))
     except ValueError as error:
         raise TrainingError(
             describe(
@@ -37,6 +43,11 @@ def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[
                 remedy="train it with the method full",
             )
         ) from error
+
+    # A matcher's head is new: left as it was drawn, it would be a random projection.
+    for name, parameter in wrapped.named_parameters():
+        if "classifier" in name.split("."):
+            parameter.requires_grad_(True)
 
     def merged(trained: nn.Module) -> nn.Module:
         plain: Any = trained

@@ -55,7 +55,7 @@ class OptimiserConfig:
     precision: Precision = "auto"
     """`fp32`, `bf16` (matrix products in bfloat16), or `auto`: what this processor is quicker with."""
     tokens_per_pass: int = 0
-    """A batch is computed in passes of so many tokens; 0: by the device. It changes memory, not the result."""
+    """A batch is computed in passes of so many tokens; 0: by the device. It changes memory and time, not the result."""
     attack: Literal["none", "fgm", "pgd"] = "none"
     """Adversarial training on the word embeddings: one step (Miyato et al. 2017) or several (Madry et al. 2018)."""
     attack_size: float = 0.3
