@@ -1,7 +1,8 @@
 """What each technique of training is worth: one row a technique, against the same training without it.
 
 Each row changes one setting of the base training, trains once a seed, and asks the validation questions: what is chosen
-by this is not chosen on test. The gain over the base row is over the same seeds, resampled in pairs by question. Results are appended to a file line by line: a run that was stopped goes on.
+by this is not chosen on test. The gain over the base row is over the same seeds, resampled in pairs by question.
+Results are appended to a file line by line: a run that was stopped goes on.
 
     .venv/bin/python tests/benchmarks/ablation.py --set banking77-5 --seeds 3 --out ablation.jsonl
 """
