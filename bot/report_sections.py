@@ -118,7 +118,7 @@ def _comparison(report: Report) -> Section | None:
     ]
     html = "<p>The same questions before and after; the difference is resampled in pairs, question by question. "
     html += "With several seeds, a question counts by its mean over them.</p>"
-    html += table("Before and after", columns, rows, stacked=True)
+    html += table("Differences", columns, rows, stacked=True)
     titles = report.get("titles")
     for kind, heading in (("losses", "Right before, wrong after"), ("wins", "Wrong before, right after")):
         if told[kind]:
@@ -169,7 +169,7 @@ def _ways(report: Report) -> Section | None:
     return Section(
         name="retrievers",
         heading="Each retriever alone",
-        html=table("Each retriever alone", columns, rows, stacked=True),
+        html=table("Retrievers", columns, rows, stacked=True),
     )
 
 
