@@ -106,7 +106,7 @@ def _comparison(report: Report) -> Section | None:
         Column(key="measure", heading="Measure"),
         Column(key="before", heading="Before", kind="measure"),
         Column(key="after", heading="After", kind="measure"),
-        Column(key="difference", heading="Difference", kind="change"),
+        Column(key="difference", heading="Difference", kind="signed"),
         Column(key="interval", heading="95 % interval", kind="interval"),
         Column(key="reading", heading="Reading"),
     ]
@@ -163,7 +163,7 @@ def _ways(report: Report) -> Section | None:
     columns = [
         Column(key="way", heading="Retriever"),
         *measures,
-        Column(key="gain", heading="P@1 gained by fusion", kind="change"),
+        Column(key="gain", heading="P@1 gained by fusion", kind="signed"),
         Column(key="interval", heading="95 % interval", kind="interval"),
     ]
     return Section(
