@@ -31,7 +31,7 @@ from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
 from models.folder import open_model
-from models.matcher_export import export_matcher
+from models.matcher_export import ABOUT, export_matcher
 from models.training.adapt import adapted
 from models.training.augment import Augmenter
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
@@ -273,7 +273,8 @@ class FineTuning:
         folder = open_model(str(matcher))
         reads = self._reads(judged)
         target = self._runtime() / folder.encoder_id
-        if self.share.is_first and not (target / "matcher.json").exists():
+        is_exported = self.config.encoder.runtime != "torch" and not (target / ABOUT).exists()
+        if self.share.is_first and is_exported:
             samples = [(asked.question, read.texts) for asked, read in reads if read.texts][:_EXPORT_SAMPLES]
             export_matcher(folder, target, self.training.matching.max_length, samples)
         wait_for_all(self.share)

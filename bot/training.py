@@ -128,7 +128,8 @@ def make_checkpoint(
         shutil.copytree(result.matcher, part / MATCHER)
         assert result.models.settings is not None, "whoever has a matcher has chosen how it is used"
         _write(part / MATCHING, asdict(result.models.settings))
-    shutil.copytree(result.runtime, part / RUNTIME)
+    if result.runtime.is_dir():
+        shutil.copytree(result.runtime, part / RUNTIME)
     if result.models.calibration is not None:
         _write(part / CALIBRATION, to_json(result.models.calibration))
     settings = {"training": asdict(training), "retrieval": asdict(config.retrieval), "probe": asdict(config.probe)}
