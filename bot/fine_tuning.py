@@ -121,7 +121,8 @@ class FineTuning:
         wait_for_all(self.share)
         models = Models(encoder=tuned)
         matcher = None
-        if self.training.matcher.steps:
+        # Whoever stopped the encoder wants what there is.
+        if self.training.matcher.steps and curves["encoder"].stopped != "interrupted":
             judged = [self._judges(corpus, models) for corpus in self.corpora]
             matcher, curves["matcher"] = self._stage(
                 MATCHER, lambda target: self._train_matcher(judged, encoder, target)
