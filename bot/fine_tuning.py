@@ -25,12 +25,13 @@ from kb.index import build_index
 from kb.lexical import LexicalIndex
 from kb.retriever import Retriever, main_locale
 from kb.types import Encoder, FloatArray
+from kb.vectors import VectorCache
 from models.calibrate import Calibration
 from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
 from models.folder import open_model
-from models.matcher_export import export_matcher
+from models.matcher_export import ABOUT, export_matcher
 from models.training.adapt import adapted
 from models.training.augment import Augmenter
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
@@ -44,6 +45,9 @@ from models.training.writers import Writers
 
 Progress = Callable[[str, int, int, str], None]
 """Told the stage, what is done of it, all that is to do, and a note."""
+
+TUNED_VECTORS = "vectors"
+"""Folder of a run with the vectors of the encoder that it trained."""
 
 _CURVE = "curve.json"
 _EXPORT_SAMPLES = 100
@@ -75,6 +79,7 @@ class FineTuning:
         folder: Path,
         *,
         encoders: Path,
+        vectors: Path,
         share: Share | None = None,
         progress: Progress | None = None,
         writers: Writers | None = None,
@@ -87,12 +92,13 @@ class FineTuning:
             config: how the knowledge base is retrieved from, probed and calibrated.
             folder: of this run; what a killed one has left there is gone on with.
             encoders: where graphs of base models are kept.
+            vectors: where vectors of base models are kept.
             share: our part, where several processes train.
             progress: told of every step.
             writers: take scalars.
         """
         self.corpora, self.training, self.config, self.folder = corpora, training, config, folder
-        self.encoders = encoders
+        self.encoders, self.vectors = encoders, vectors
         self.share, self.progress, self.writers = share or Share(), progress, writers
         self.base = open_model(training.encoder_base or config.encoder.model)
         self._valid = [
@@ -115,7 +121,8 @@ class FineTuning:
         wait_for_all(self.share)
         models = Models(encoder=tuned)
         matcher = None
-        if self.training.matcher.steps:
+        # Whoever stopped the encoder wants what there is.
+        if self.training.matcher.steps and curves["encoder"].stopped != "interrupted":
             judged = [self._judges(corpus, models) for corpus in self.corpora]
             matcher, curves["matcher"] = self._stage(
                 MATCHER, lambda target: self._train_matcher(judged, encoder, target)
@@ -267,7 +274,8 @@ class FineTuning:
         folder = open_model(str(matcher))
         reads = self._reads(judged)
         target = self._runtime() / folder.encoder_id
-        if self.share.is_first and not (target / "matcher.json").exists():
+        is_exported = self.config.encoder.runtime != "torch" and not (target / ABOUT).exists()
+        if self.share.is_first and is_exported:
             samples = [(asked.question, read.texts) for asked, read in reads if read.texts][:_EXPORT_SAMPLES]
             export_matcher(folder, target, self.training.matching.max_length, samples)
         wait_for_all(self.share)
@@ -310,11 +318,18 @@ class FineTuning:
     def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
         pairs = corpus.known()
         entries = list(entries_of(pairs, self.config.retrieval.passage_words))
-        index = build_index(encoder.encode([entry.encoded for entry in entries]))
+        index = build_index(self._encoded(encoder, [entry.encoded for entry in entries]))
         lexical = LexicalIndex.build(pairs, entries, main_locale(pairs))
         return Retriever(
             pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=self.config.retrieval
         )
+
+    def _encoded(self, encoder: Encoder, texts: Sequence[str]) -> FloatArray:
+        """Return vectors, of an encoder that is ready from a cache: the same texts are asked of it more than once."""
+        if isinstance(encoder, _Encoding):
+            return encoder.encode(texts)
+        is_base = encoder.encoder_id == self.base.encoder_id
+        return VectorCache(self.vectors if is_base else self.folder / TUNED_VECTORS, encoder).encode(texts)[0]
 
     def _base_models(self) -> Models:
         encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.encoders,

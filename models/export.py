@@ -182,7 +182,7 @@ def write_graph(
 
     raw = path.with_name("raw.onnx")
     shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=model.max_length)}
-    with _quiet():
+    with quietly():
         torch.onnx.export(
             module,
             kwargs=dict(inputs),
@@ -223,7 +223,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """The exporter reports every pass of its own; what matters of it is checked afterwards."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nowhere:
         warnings.simplefilter("ignore")

@@ -17,7 +17,7 @@ import numpy as np
 
 from kb.errors import ModelError, describe
 from kb.types import FloatArray
-from models.export import save_tokenizer, write_graph
+from models.export import quietly, save_tokenizer, write_graph
 from models.folder import ModelFolder, open_model
 
 Quantisation = Literal["fp32", "int8"]
@@ -76,7 +76,10 @@ def _export(
     module.eval()
     max_length = longest(module.config, max_length)
     _write_fp32(module, model, folder, max_length)
-    quantize_dynamic(folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True)
+    with quietly():
+        quantize_dynamic(
+            folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True
+        )
     about: dict[str, Any] = {"max_length": max_length, "pad_id": pad_id, "serve": "fp32"}
     # What is compared is what will serve: it reads this file.
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
