@@ -247,7 +247,7 @@ class ContrastiveTask:
         for start in range(0, len(chosen), 1024):
             cosines = centres[start : start + 1024] @ centres.T
             cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -np.inf
-            # Sorting all of a large knowledge base, row by row, would take minutes; the few that count are parted off first.
+            # Sorting whole rows of a large knowledge base would take minutes.
             few = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
             order = np.argsort(-np.take_along_axis(cosines, few, axis=1), axis=1, kind="stable")
             near[start : start + 1024] = np.take_along_axis(few, order, axis=1)
