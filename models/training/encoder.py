@@ -200,7 +200,8 @@ class ContrastiveTask:
             first = int(rng.choice(count, p=self._chance))
             found.setdefault(first)
             row = min(self._data.rows[first])
-            near = rng.permutation(self._near[row])
+            # Before `prepare` was called nothing is near.
+            near = rng.permutation(self._near[row]) if row < len(self._near) else ()
             # With a share of .75, three of four anchors stand beside a pair that is near.
             for each in near[: rng.geometric(max(1 - self._config.near_share, 0.05)) - 1]:
                 if self._of_row[int(each)] and len(found) < wanted:
@@ -242,7 +243,9 @@ class ContrastiveTask:
         centres = np.zeros((len(chosen), vectors.shape[1]), dtype=np.float32)
         np.add.at(centres, np.repeat(np.arange(len(chosen)), counts), vectors)
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
-        most = max(1, min(most, len(chosen) - 1))
+        most = min(most, len(chosen) - 1)
+        if not most:
+            return np.empty((len(chosen), 0), dtype=np.int64)
         near = np.empty((len(chosen), most), dtype=np.int64)
         for start in range(0, len(chosen), 1024):
             cosines = centres[start : start + 1024] @ centres.T
