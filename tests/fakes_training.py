@@ -162,7 +162,7 @@ class LineTask:
     def validate(self) -> float:
         if self.metrics:
             return self.metrics.pop(0)
-        return -float((torch.cat([self.module.words, self.module.slopes]) - self.right).norm())
+        return -float((torch.cat([self.module.words, self.module.slopes]) - self.right).detach().norm())
 
     def state(self) -> dict[str, Any]:
         return {}
