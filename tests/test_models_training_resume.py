@@ -49,7 +49,9 @@ class Run:
     def end(self, number=None):
         """Send it a signal, if any, and return its exit code."""
         if number is not None:
-            os.kill(self.process.pid, number)
+            # One that is quick has ended by itself by then.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
         self.process.join(60)
         return self.process.exitcode
 

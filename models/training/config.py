@@ -101,7 +101,7 @@ class ContrastiveConfig:
     """Texts of the answers of near and wrong pairs that an anchor brings."""
     near_share: float = 0.5
     """Share of the anchors that are of pairs near to the others of their batch."""
-    refresh_every: int = 100
+    refresh_every: int = 200
     """Steps after which it is found anew which pairs are near, with the encoder as it then is."""
     temperature: float = 0.07
     smoothing: float = 0.0

@@ -200,7 +200,8 @@ class ContrastiveTask:
             first = int(rng.choice(count, p=self._chance))
             found.setdefault(first)
             row = min(self._data.rows[first])
-            near = rng.permutation(self._near[row])
+            # Before `prepare` was called nothing is near.
+            near = rng.permutation(self._near[row]) if row < len(self._near) else ()
             # With a share of .75, three of four anchors stand beside a pair that is near.
             for each in near[: rng.geometric(max(1 - self._config.near_share, 0.05)) - 1]:
                 if self._of_row[int(each)] and len(found) < wanted:
@@ -243,11 +244,16 @@ class ContrastiveTask:
         np.add.at(centres, np.repeat(np.arange(len(chosen)), counts), vectors)
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
         most = min(most, len(chosen) - 1)
+        if not most:
+            return np.empty((len(chosen), 0), dtype=np.int64)
         near = np.empty((len(chosen), most), dtype=np.int64)
         for start in range(0, len(chosen), 1024):
             cosines = centres[start : start + 1024] @ centres.T
             cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -np.inf
-            near[start : start + 1024] = np.argsort(-cosines, axis=1, kind="stable")[:, :most]
+            # Sorting whole rows of a large knowledge base would take minutes.
+            few = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+            order = np.argsort(-np.take_along_axis(cosines, few, axis=1), axis=1, kind="stable")
+            near[start : start + 1024] = np.take_along_axis(few, order, axis=1)
         return near
 
 
