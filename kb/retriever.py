@@ -126,7 +126,7 @@ class Retriever:
             hidden: entries that are to count for nothing, to ask what the others know.
         """
         count = len(self.pairs)
-        without = np.asarray(hidden, dtype=np.int64)
+        without = np.unique(np.asarray(hidden, dtype=np.int64))
         lexical = self._lexical_share(question, without)
         similarities = self._similarities(vector, lexical)
         similarities[without] = -np.inf
@@ -137,6 +137,8 @@ class Retriever:
             temperature=self.config.temperature,
             size_discount=self.config.size_discount,
         )
+        if len(without):
+            folded += self._smaller_by(without)
         fused = folded + np.float32(self.config.lexical_weight) * lexical
         return Evidence(fused=fused, lexical=lexical, similarities=similarities)
 
@@ -173,6 +175,13 @@ class Retriever:
             documents[hidden == np.diff(self._starts)] = 0.0
         questions = relative(best_of(asked, self._rows[self._asked], count, empty=0.0))
         return np.asarray((questions + relative(documents)) / 2, dtype=np.float32) if self._has_answers else questions
+
+    def _smaller_by(self, without: IdArray) -> FloatArray:
+        """Return what the size discount took from each pair (n,) for entries that are not to count."""
+        size = np.maximum(np.diff(self._starts), 1)
+        left = np.maximum(size - np.bincount(self._rows[without], minlength=len(self.pairs)), 1)
+        weight = self.config.temperature * self.config.size_discount
+        return np.asarray(weight * np.log(size / left), dtype=np.float32)
 
     def _similarities(self, vector: FloatArray, lexical: FloatArray) -> FloatArray:
         """Return cosines (e,) of the nearest entries, and of all entries of the pairs that share the rarest words."""

@@ -110,7 +110,11 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            describe(expected=f"a BERT-like model in {model.path}", got=str(error), remedy="use another model")
+            describe(
+                expected=f"a BERT-like model in {model.path}",
+                got=(str(error).splitlines() or [type(error).__name__])[0],
+                remedy="use another model",
+            )
         ) from error
     require_whole(info, model)
     return SentenceModule(body, model.pooling).eval(), tokenizer

@@ -5,9 +5,11 @@ import pytest
 from fakes_bot import ASKED_SHOP, SHOP, assembled
 from fakes_encoder import FakeEncoder
 
-from bot.calibration import calibrate, off_topic_bank
+from bot.asking import Judges
+from bot.calibration import calibrate, off_topic_bank, own_phrasings
 from bot.config import Config
 from models.calibrate import DEFAULT, CalibrationConfig, fit_calibration
+from models.matcher import MatchSettings
 from models.probe import FittedProbe, ProbeConfig
 
 PAIRS = ASKED_SHOP
@@ -22,7 +24,8 @@ def fit(tmp_path):
         encoder = FakeEncoder(dimension=512)
         parts = assembled(tmp_path, pairs, encoder, Config(calibration=CalibrationConfig(fewest=10**6)))
         encoder.batches.clear()
-        return calibrate(parts.retriever, parts.speller, config, progress), encoder
+        judges = Judges(retriever=parts.retriever)
+        return calibrate(judges, own_phrasings(judges, parts.speller, config), config, progress), encoder
 
     return call
 
@@ -44,7 +47,7 @@ def test_phrasings_are_found_though_they_are_hidden_and_the_bank_is_refused(fit)
 def test_with_too_few_phrasings_the_default_stays_and_nothing_is_encoded(fit):
     calibration, encoder = fit(SHOP)
     assert calibration is DEFAULT
-    assert encoder.batches == []
+    assert encoder.encoded == []
 
 
 def test_no_more_phrasings_are_asked_than_configured(fit):
@@ -70,7 +73,7 @@ def test_progress_ends_at_the_total(fit):
 
 def test_with_a_probe_too_hidden_phrasings_are_found_and_the_bank_is_refused(tmp_path):
     parts = assembled(tmp_path, PAIRS, config=Config(calibration=CONFIG))
-    assert parts.probe is not None
+    assert parts.judges.probe is not None
     assert parts.calibration.origin == "fitted"
     assert parts.calibration.validation["accuracy"] > 0.9
     assert parts.calibration.validation["far_refused"] > 0.9
@@ -80,7 +83,7 @@ def test_what_is_hidden_is_hidden_from_the_probe_too(tmp_path):
     # Each phrasing is of words of its own: whoever had seen it would find its pair.
     pairs = [replace(pair, phrasings=tuple(f"{pair.pair_id}x{at} y{at}" for at in range(5))) for pair in SHOP]
     parts = assembled(tmp_path, pairs, config=Config(calibration=CONFIG))
-    assert parts.probe is not None
+    assert parts.judges.probe is not None
     assert parts.calibration is DEFAULT or parts.calibration.validation["accuracy"] < 0.5
 
 
@@ -103,7 +106,9 @@ def test_the_calibration_is_that_of_indexes_and_probes_that_never_held_what_is_h
         alone.append(combined(retriever.entries[at].text, vectors[at], [at]))
         near.append(combined(retriever.entries[at].text, vectors[at], same_topic).max())
     bank = off_topic_bank()
-    far = [combined(*each, [], parts.probe).max() for each in zip(bank, retriever.encoder.encode(bank), strict=True)]
+    far = [
+        combined(*each, [], parts.judges.probe).max() for each in zip(bank, retriever.encoder.encode(bank), strict=True)
+    ]
     expected = fit_calibration(
         in_scope=np.max(alone, axis=1),
         is_right=np.argmax(alone, axis=1) == rows[phrasings],
@@ -114,3 +119,26 @@ def test_the_calibration_is_that_of_indexes_and_probes_that_never_held_what_is_h
     found = parts.calibration
     assert found.slope == pytest.approx(expected.slope, rel=1e-3)
     assert (found.intercept, found.threshold) == pytest.approx((expected.intercept, expected.threshold), rel=1e-3)
+
+
+def test_questions_of_customers_calibrate_as_well_as_own_phrasings(tmp_path):
+    parts = assembled(tmp_path, PAIRS, config=Config(calibration=CONFIG))
+    asked = own_phrasings(parts.judges, parts.speller, CONFIG)
+    assert calibrate(parts.judges, asked, CONFIG, bank=off_topic_bank()) == parts.calibration
+    few = calibrate(parts.judges, asked, CONFIG, bank=off_topic_bank()[::2])
+    assert few.origin == "fitted"
+    assert few != parts.calibration
+
+
+def test_what_a_matcher_adds_is_calibrated_too(tmp_path):
+    parts = assembled(tmp_path, PAIRS, config=Config(calibration=CONFIG))
+
+    class Undecided:
+        def logits(self, question, texts):
+            return np.zeros(len(texts), dtype=np.float32)
+
+    # It takes the same from all that it reads, and so the same value says more.
+    judges = replace(parts.judges, cross_encoder=Undecided(), settings=MatchSettings(weight=0.2, margin=np.inf))
+    found = calibrate(judges, own_phrasings(judges, parts.speller, CONFIG), CONFIG)
+    assert found.validation["accuracy"] == parts.calibration.validation["accuracy"]
+    assert found.probability(np.ones(1)) > parts.calibration.probability(np.ones(1))

@@ -27,12 +27,17 @@ def test_values_are_those_of_kernel_ridge_in_scikit_learn():
 
 
 @pytest.mark.parametrize("group", [[3], [3, 7], [0, 3, 11, 12, 19], list(range(3, 20))])
-def test_without_a_group_a_text_has_the_values_of_a_probe_that_was_never_fitted_on_it(group):
+def test_without_a_group_it_says_what_a_probe_says_that_was_never_fitted_on_it(group):
     kept = [at for at in range(len(TEXTS)) if at not in group]
     refitted = FittedProbe(TEXTS[kept], TEXT_ROWS[kept], COUNT, CONFIG)
-    for position in group:
-        expected = refitted.values(TEXTS[[position]])[0]
-        assert np.allclose(FITTED.without(position, group), expected, atol=1e-3)
+    # Of the texts of the group, of the others, and of what nobody has seen.
+    asked = np.concatenate([TEXTS, unit(6, 5)])
+    assert np.allclose(FITTED.without(asked, group), refitted.values(asked), atol=1e-3)
+
+
+def test_without_nothing_it_says_what_it_says():
+    asked = unit(1, 4)
+    assert (FITTED.without(asked, []) == FITTED.values(asked)).all()
 
 
 def test_a_text_that_was_fitted_speaks_for_its_own_pair():

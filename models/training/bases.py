@@ -23,6 +23,7 @@ from models.training.passes import longest
 _CONFIG_NEEDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 # Of the classes of transformers for BERT's family; other tasks' logits come after the first.
 _LAST = ("classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias")
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
@@ -167,6 +168,11 @@ def _own(module: nn.Module) -> list[tuple[str, Any]]:
 
 def _fast(tokenizer: Any, model: ModelFolder) -> Tokenizer:
     backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not any((model.path / name).is_file() for name in _VOCABULARIES):
+        # transformers then makes one that knows no words.
+        raise ModelError(
+            describe(expected=f"a tokenizer in {model.path}", got="none", remedy="copy tokenizer.json beside the model")
+        )
     if backend is None:
         raise ModelError(
             describe(
