@@ -58,6 +58,8 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) 
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
+    from models.first_token import reads_first_token_alone
+
     before = transformers_logging.get_verbosity()
     # That the head is new is what is wanted.
     transformers_logging.set_verbosity_error()
@@ -88,6 +90,7 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) 
         transformers_logging.set_verbosity(before)
     _require_layers(module, model)
     require_whole(info, model)
+    reads_first_token_alone(module)
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
 
