@@ -96,17 +96,20 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
     from transformers.utils.logging import disable_progress_bar
 
     from models.pooling import SentenceModule
+    from models.training.adapters import quietly, restored
 
     try:
         disable_progress_bar()
-        body = AutoModel.from_pretrained(
-            str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
+        with quietly(model):
+            body = AutoModel.from_pretrained(
+                str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
+            )
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             describe(expected=f"a BERT-like model in {model.path}", got=str(error), remedy="use another model")
         ) from error
+    restored(body, model)
     return SentenceModule(body, model.pooling).eval(), tokenizer
 
 

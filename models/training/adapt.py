@@ -1,6 +1,7 @@
-"""Which parameters are trained: all, those above frozen layers, or small ones that are added (peft).
+"""Which parameters are trained: all, those above frozen layers, or small ones that are added.
 
-What is added is merged into the weights at the end, or stays a module of its own where it can't be.
+What LoRA and IA³ add (peft) is merged into the weights at the end; bottlenecks and prefixes (`adapters.py`) stay
+modules of their own, and folders, checkpoints and exported graphs carry them.
 """
 
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from typing import Any
 from torch import nn
 
 from kb.errors import TrainingError, describe
+from models.training.adapters import add, train_added_alone
 from models.training.config import AdaptConfig
 
 
 def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[nn.Module], nn.Module]]:
-    """Return a transformer made ready to be trained, and what makes it a plain one again afterwards.
+    """Return a transformer made ready to be trained, and what makes it one that can be saved afterwards.
 
     Raises:
         TrainingError: the model has none of the layers that the method needs.
@@ -23,27 +25,12 @@ def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[
         checkpointing.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if config.method == "frozen":
         freeze(body, config.frozen_layers)
-    if config.method in ("full", "frozen"):
+    if config.method in ("adapters", "prefix"):
+        add(body, config.method, config.adapter_size if config.method == "adapters" else config.prefix_length)
+        train_added_alone(body)
+    if config.method not in ("lora", "ia3"):
         return body, lambda trained: trained
-    from peft import get_peft_model
-
-    try:
-        wrapped = get_peft_model(body, _peft_config(config))
-    except ValueError as error:
-        raise TrainingError(
-            describe(
-                expected=f"a BERT-like model for {config.method}",
-                got=str(error).splitlines()[0],
-                remedy="train it with the method full",
-            )
-        ) from error
-
-    def merged(trained: nn.Module) -> nn.Module:
-        plain: Any = trained
-        found: nn.Module = plain.merge_and_unload()
-        return found
-
-    return wrapped, merged
+    return _wrapped(body, config), _merged
 
 
 def freeze(body: nn.Module, layers: int) -> None:
@@ -54,6 +41,32 @@ def freeze(body: nn.Module, layers: int) -> None:
         layer = int(parts[at]) if at < len(parts) and parts[at].isdigit() else None
         if "embeddings" in parts or (layer is not None and layer < layers):
             parameter.requires_grad_(False)
+
+
+def _wrapped(body: nn.Module, config: AdaptConfig) -> nn.Module:
+    from peft import get_peft_model
+
+    try:
+        wrapped: nn.Module = get_peft_model(body, _peft_config(config))
+    except ValueError as error:
+        raise TrainingError(
+            describe(
+                expected=f"a BERT-like model for {config.method}",
+                got=str(error).splitlines()[0],
+                remedy="train it with the method full",
+            )
+        ) from error
+    # A matcher's head is new: left as it was drawn, it would be a random projection.
+    for name, parameter in wrapped.named_parameters():
+        if "classifier" in name.split("."):
+            parameter.requires_grad_(True)
+    return wrapped
+
+
+def _merged(trained: nn.Module) -> nn.Module:
+    wrapped: Any = trained
+    found: nn.Module = wrapped.merge_and_unload()
+    return found
 
 
 def _peft_config(config: AdaptConfig) -> Any:

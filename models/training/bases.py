@@ -18,6 +18,7 @@ from models.cross_encoder import MAX_LENGTH
 from models.export import load_torch
 from models.folder import ModelFolder
 from models.pooling import SentenceModule
+from models.training.adapters import ADDED, restored
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
@@ -69,6 +70,7 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1) -> tuple[nn.Module
         ) from error
     finally:
         transformers_logging.set_verbosity(before)
+    restored(module, model)
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
 
@@ -84,7 +86,9 @@ def save_encoder(module: SentenceModule, base: ModelFolder, folder: Path) -> Non
     body: Any = module.body
     save_file({name: each.detach().cpu().contiguous() for name, each in _own(body)}, folder / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
-    _copy(base, folder, ("config.json", *_TOKENIZER_FILES))
+    added = getattr(body.config, ADDED, None)
+    _write(folder / "config.json", {**base.config, **({ADDED: added} if added else {})})
+    _copy(base, folder, _TOKENIZER_FILES)
     pooling = folder / "1_Pooling"
     pooling.mkdir(exist_ok=True)
     _write(pooling / "config.json", {"embedding_dimension": body.config.hidden_size, "pooling_mode": module.pooling})
