@@ -87,6 +87,7 @@ class FineTuning:
         share: Share | None = None,
         progress: Progress | None = None,
         writers: Writers | None = None,
+        is_served: bool = True,
     ) -> None:
         """Take what is trained on, and how.
 
@@ -99,9 +100,10 @@ class FineTuning:
             share: our part, where several processes train.
             progress: told of every step.
             writers: take scalars.
+            is_served: whether the matcher's graphs are made; a trial does without.
         """
         self.corpora, self.training, self.config, self.folder = corpora, training, config, folder
-        self.encoders = encoders
+        self.encoders, self.is_served = encoders, is_served
         self.share, self.progress, self.writers = share or Share(), progress, writers
         self.base = open_model(training.encoder_base or config.encoder.model)
         require_teacher(training)
@@ -343,7 +345,7 @@ class FineTuning:
         folder = open_model(str(matcher))
         reads = self._reads(judged)
         target = self._runtime() / folder.encoder_id
-        if self.share.is_first and not (target / "matcher.json").exists():
+        if self.is_served and self.share.is_first and not (target / "matcher.json").exists():
             samples = [(asked.question, read.texts) for asked, read in reads if read.texts][:_EXPORT_SAMPLES]
             export_matcher(folder, target, self.training.matching.max_length, samples)
         wait_for_all(self.share)

@@ -59,8 +59,9 @@ def export_matcher(
     module.eval()
     slow = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
     batch = slow(
-        [_SAMPLES[0][0]] * 2, list(_SAMPLES[0][1]), padding=True, return_tensors="pt", return_token_type_ids=True
-    )
+        [_SAMPLES[0][0]] * 2, list(_SAMPLES[0][1]), padding=True, truncation=True, max_length=max_length,
+        return_tensors="pt", return_token_type_ids=True,
+    )  # fmt: skip
     has_kinds = int(model.config.get("type_vocab_size") or 0) > 1
     names = ("input_ids", "attention_mask", *(("token_type_ids",) if has_kinds else ()))
     inputs = {name: batch[name].to(torch.int64) for name in names}

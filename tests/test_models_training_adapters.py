@@ -132,7 +132,7 @@ def test_a_text_has_the_same_vector_alone_and_padded_in_a_batch(base, method):
 
 
 def test_an_exported_graph_carries_what_was_added(base, tmp_path):
-    module, tokenizer, _ = load_encoder_module(base)
+    module, _, _ = load_encoder_module(base)
     before = vectors(*load_torch(base))
     for method in CARRIED:
         adapted(module.body, AdaptConfig(method=method, adapter_size=8, prefix_length=4))

@@ -82,7 +82,7 @@ def labeled_pairs(pairs: Sequence[QAPair], verdicts: Sequence[LabeledPair] = ())
 
     Of rows with the same normalised question and the same pair one is kept: the pair's own question before an
     operator's verdict, then history, phrasings, clicks and pseudo-labels; of one origin the later row. A question that
-    is right for several pairs is kept for each. Verdicts on pairs that aren't there, such as retired ones, are left out.
+    is right for several pairs is kept for each. Verdicts on pairs that aren't there, such as retired, are left out.
     """
     known = {pair.pair_id for pair in pairs}
     kept: dict[tuple[str, str], LabeledPair] = {}
