@@ -32,6 +32,7 @@ from models.probe import ProbeConfig
 
 CHECKPOINTS, ENCODERS = "checkpoints", "encoders"
 DATABASE = "frontdesk.db"
+IN_MEMORY = Snapshot(checkpoint=ZERO_SHOT, index="memory", knowledge_version="0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +181,18 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
     )
 
 
-def bot_of(assembled: Assembled, config: Config) -> ChatBot:
+def bot_of(
+    assembled: Assembled,
+    config: Config,
+    *,
+    transitions: tuple[Transition, ...] = (),
+    snapshot: Snapshot = IN_MEMORY,
+) -> ChatBot:
     """Return a bot that answers from what was put together in memory, for evaluation."""
     judges = assembled.judges
     return make_bot(
         retriever=assembled.retriever,
-        transitions=(),
+        transitions=transitions,
         matcher=EvidenceMatcher(
             assembled.calibration,
             judges.probe,
@@ -197,7 +204,7 @@ def bot_of(assembled: Assembled, config: Config) -> ChatBot:
         threshold=assembled.calibration.threshold,
         speller=assembled.speller,
         config=config,
-        snapshot=Snapshot(checkpoint=ZERO_SHOT, index="memory", knowledge_version="0"),
+        snapshot=snapshot,
     )
 
 

@@ -30,6 +30,15 @@ SHARES = frozenset(
         "transition_weight",
         "near_weight",
         "size_discount",
+        "balance",
+        "splice",
+        "warm_up",
+        "average",
+        "validation_share",
+        "near_share",
+        "answer_share",
+        "augment",
+        "hidden",
     }
 )
 """Keys whose values lie in 0..1; no number is below 0."""
@@ -46,6 +55,14 @@ POSITIVE = frozenset(
         "gamma",
         "ridge",
         "most_texts",
+        "adapter_size",
+        "prefix_length",
+        "learning_rate",
+        "save_every",
+        "anchors",
+        "groups",
+        "candidates",
+        "max_length",
     }
 )
 """Keys whose values are above 0."""
@@ -157,7 +174,10 @@ def load_config(path: Path | None = None) -> Config:
         raise ConfigError(
             describe(expected="a TOML file", got=f"{path}: {error}", remedy="mend what it names")
         ) from error
-    return from_mapping(Config, document, str(path))
+    config = from_mapping(Config, document, str(path))
+    # What is wrong with it is told now, and not when somebody trains.
+    training_of(config, "balanced")
+    return config
 
 
 def from_mapping(

@@ -5,7 +5,7 @@ Each stage leaves its result in the run's folder; a run that was killed goes on 
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ from kb.index import build_index
 from kb.lexical import LexicalIndex
 from kb.retriever import Retriever, main_locale
 from kb.types import Encoder, FloatArray
+from kb.vectors import VectorCache
 from models.calibrate import Calibration
 from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
+from models.export import ABOUT as ENCODER_ABOUT
 from models.folder import open_model
-from models.matcher_export import export_matcher
+from models.matcher_export import ABOUT, export_matcher
 from models.training.adapt import adapted
 from models.training.augment import Augmenter, read_synonyms
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
@@ -52,9 +54,10 @@ Progress = Callable[[str, int, int, str], None]
 
 AGAIN, DISTILLED = "encoder_again", "encoder_distilled"
 """Stages that are there on demand: the encoder trained anew with pseudo-labels, and the matcher distilled into it."""
+TUNED_VECTORS = "vectors"
+"""Folder of a run with the vectors of the encoder that it trained."""
 
 _CURVE = "curve.json"
-_BETWEEN = "between"
 _EXPORT_SAMPLES = 100
 _UNMEASURED = 0.05
 """Weight of a matcher where nothing was held out to choose it on."""
@@ -84,10 +87,10 @@ class FineTuning:
         folder: Path,
         *,
         encoders: Path,
+        vectors: Path,
         share: Share | None = None,
         progress: Progress | None = None,
         writers: Writers | None = None,
-        is_served: bool = True,
     ) -> None:
         """Take what is trained on, and how.
 
@@ -97,13 +100,13 @@ class FineTuning:
             config: how the knowledge base is retrieved from, probed and calibrated.
             folder: of this run; what a killed one has left there is gone on with.
             encoders: where graphs of base models are kept.
+            vectors: where vectors of base models are kept.
             share: our part, where several processes train.
             progress: told of every step.
             writers: take scalars.
-            is_served: whether the matcher's graphs are made; a trial does without.
         """
         self.corpora, self.training, self.config, self.folder = corpora, training, config, folder
-        self.encoders, self.is_served = encoders, is_served
+        self.encoders, self.vectors = encoders, vectors
         self.share, self.progress, self.writers = share or Share(), progress, writers
         self.base = open_model(training.encoder_base or config.encoder.model)
         require_teacher(training)
@@ -125,28 +128,22 @@ class FineTuning:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         metrics = {"before": self._calibrated(self._base_models())[1]}
-        curves = {}
-        encoder, curves["encoder"] = self._stage(
-            ENCODER, lambda target: self._train_encoder(self.corpora, ENCODER, target)
-        )
-        if any(corpus.unlabelled for corpus in self.corpora):
-            extended, metrics["self_training"] = self._with_pseudo_labels(self._loaded(encoder, _BETWEEN))
-            if metrics["self_training"]["taken"]:
-                encoder, curves[AGAIN] = self._stage(AGAIN, lambda target: self._train_encoder(extended, AGAIN, target))
-        is_distilled = bool(self.training.distil.optimiser.steps)
-        models = self._loaded(encoder, _BETWEEN if is_distilled else RUNTIME)
-        judged = [self._judges(corpus, models) for corpus in self.corpora] if self._has_groups() else []
-        matcher = None
-        if self.training.matcher.steps:
-            matcher, curves["matcher"] = self._stage(
-                MATCHER, lambda target: self._train_matcher(judged, encoder, target)
-            )
-        if is_distilled:
-            encoder, curves[DISTILLED] = self._distil(judged, encoder, matcher)
-            models = self._loaded(encoder, RUNTIME)
+        curves: dict[str, Curve] = {}
+        encoder = self._trained_encoder(curves, metrics)
+        matcher, models = None, self._loaded(encoder)
+        # Whoever stopped a stage wants what there is.
+        if (self.training.matcher.steps or self.training.distil.optimiser.steps) and not _is_stopped(curves):
             judged = [self._judges(corpus, models) for corpus in self.corpora]
-        if matcher is not None:
-            models = self._with_matcher(models, matcher, judged)
+            if self.training.matcher.steps:
+                matcher, curves[MATCHER] = self._stage(
+                    MATCHER, lambda target: self._train_matcher(judged, encoder, target)
+                )
+            if self.training.distil.optimiser.steps and not _is_stopped(curves):
+                encoder, curves[DISTILLED] = self._distil(judged, encoder, matcher)
+                models = self._loaded(encoder)
+                judged = [self._judges(corpus, models) for corpus in self.corpora]
+            if matcher is not None:
+                models = self._with_matcher(models, matcher, judged)
         calibration, metrics["after"] = self._calibrated(models)
         return FineTuned(
             encoder=encoder,
@@ -172,14 +169,27 @@ class FineTuning:
             wait_for_all(self.share)
         return target, Curve(**json.loads(curve_file.read_text(encoding="utf-8")))
 
-    def _loaded(self, encoder: Path, cache: str) -> Models:
-        """Return a trained encoder ready to serve; its graph goes into a folder of the run."""
-        found = load_encoder(str(encoder), cache=self.folder / cache, runtime=self.config.encoder.runtime)
+    def _trained_encoder(self, curves: dict[str, Curve], metrics: dict[str, dict[str, float]]) -> Path:
+        """Return the folder of the encoder, trained anew where unlabelled questions give something to learn."""
+        encoder, curves[ENCODER] = self._stage(
+            ENCODER, lambda target: self._train_encoder(self.corpora, ENCODER, target)
+        )
+        if not any(corpus.unlabelled for corpus in self.corpora) or _is_stopped(curves):
+            return encoder
+        extended, metrics["self_training"] = self._with_pseudo_labels(self._loaded(encoder))
+        if metrics["self_training"]["taken"]:
+            encoder, curves[AGAIN] = self._stage(AGAIN, lambda target: self._train_encoder(extended, AGAIN, target))
+        return encoder
+
+    def _loaded(self, encoder: Path) -> Models:
+        """Return a trained encoder ready to serve; its graph is the only one of an encoder in the run's folder."""
+        if self.share.is_first:
+            for other in self._runtime().glob("*/" + ENCODER_ABOUT):
+                if other.parent.name != open_model(str(encoder)).encoder_id:
+                    shutil.rmtree(other.parent)
+        found = load_encoder(str(encoder), cache=self._runtime(), runtime=self.config.encoder.runtime)
         wait_for_all(self.share)
         return Models(encoder=found)
-
-    def _has_groups(self) -> bool:
-        return bool(self.training.matcher.steps or self.training.distil.optimiser.steps)
 
     def _train_encoder(self, corpora: Sequence[Corpus], name: str, target: Path) -> Curve:
         module, tokenizer, pad_id = load_encoder_module(self.base)
@@ -345,7 +355,8 @@ class FineTuning:
         folder = open_model(str(matcher))
         reads = self._reads(judged)
         target = self._runtime() / folder.encoder_id
-        if self.is_served and self.share.is_first and not (target / "matcher.json").exists():
+        is_exported = self.config.encoder.runtime != "torch" and not (target / ABOUT).exists()
+        if self.share.is_first and is_exported:
             samples = [(asked.question, read.texts) for asked, read in reads if read.texts][:_EXPORT_SAMPLES]
             export_matcher(folder, target, self.training.matching.max_length, samples)
         wait_for_all(self.share)
@@ -388,11 +399,18 @@ class FineTuning:
     def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
         pairs = corpus.known()
         entries = list(entries_of(pairs, self.config.retrieval.passage_words))
-        index = build_index(encoder.encode([entry.encoded for entry in entries]))
+        index = build_index(self._encoded(encoder, [entry.encoded for entry in entries]))
         lexical = LexicalIndex.build(pairs, entries, main_locale(pairs))
         return Retriever(
             pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=self.config.retrieval
         )
+
+    def _encoded(self, encoder: Encoder, texts: Sequence[str]) -> FloatArray:
+        """Return vectors, of an encoder that is ready from a cache: the same texts are asked of it more than once."""
+        if isinstance(encoder, _Encoding):
+            return encoder.encode(texts)
+        is_base = encoder.encoder_id == self.base.encoder_id
+        return VectorCache(self.vectors if is_base else self.folder / TUNED_VECTORS, encoder).encode(texts)[0]
 
     def _base_models(self) -> Models:
         encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.encoders,
@@ -411,6 +429,10 @@ class _Encoding:
     def __init__(self, encode: Callable[[Sequence[str]], FloatArray], dimension: int) -> None:
         self.encode = encode
         self.dimension = dimension
+
+
+def _is_stopped(curves: Mapping[str, Curve]) -> bool:
+    return any(curve.stopped == "interrupted" for curve in curves.values())
 
 
 def _means(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from models.training.config import TrainingConfig
 from models.training.data import class_weights
 from models.training.matcher import Group
 
+_MOST_BALANCE = 1 - 1e-6
+
 Told = Callable[[int, int], None]
 
 
@@ -82,7 +84,8 @@ def _weights(questions: Sequence[Question], pairs: int, balance: float) -> NDArr
     if not balance:
         return np.ones(pairs)
     counts = Counter(row for question in questions for row in question.rows)
-    return class_weights([counts[row] for row in range(pairs)], balance)
+    # At 1 the effective number has no limit; just below, a pair weighs one over its questions.
+    return class_weights([counts[row] for row in range(pairs)], min(balance, _MOST_BALANCE))
 
 
 def _own(retriever: Retriever) -> dict[tuple[int, str], int]:

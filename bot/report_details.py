@@ -27,7 +27,8 @@ def confidence(report: Report) -> Section | None:
         parts.append(_figure("reliability", "Can the confidence be trusted?", text, figures, _bins(report)))
     if report.get("risk_coverage"):
         figures["risk"] = plots.risk_coverage(report["risk_coverage"])
-        text = f"Out of scope, every answer counts as wrong. {_sums(report, 'risk_coverage', 'aurc')}"
+        text = "Out of scope, every answer counts as wrong. " if len(report["risk_coverage"]) > 1 else ""
+        text += _sums(report, "risk_coverage", "aurc")
         parts.append(_figure("risk", "What answering more would cost", text, figures, _risks(report)))
     if not parts:
         return None
@@ -83,12 +84,12 @@ def topics(report: Report) -> Section | None:
         Column(key="confused_with", heading="Most taken for", kind="topic"),
         Column(key="confused_count", heading="Times", kind="count"),
     ]
-    if any(row["oos_answered"] for row in rows):
-        columns.append(Column(key="oos_answered", heading="Out of scope", kind="count"))
     total = report.get("n_topics", len(rows))
     shown = f"{total:,} topics" if total == len(rows) else f"The {len(rows):,} worst of {total:,} topics"
-    text = f"{shown}, lowest F1 first. Accuracy is the recall of the topic's questions, refused or not; "
-    text += "out of scope counts strangers' questions that were answered with it."
+    text = f"{shown}, lowest F1 first. Accuracy is the recall of the topic's questions, refused or not."
+    if any(row["oos_answered"] for row in rows):
+        columns.append(Column(key="oos_answered", heading="Out of scope", kind="count"))
+        text += " Out of scope counts the questions of that kind that were answered with the topic."
     html = f"<p>{text}</p>" + table("Measures by topic", columns, rows, titles=report.get("titles"))
     return Section(name="topics", heading="Topics", html=html)
 

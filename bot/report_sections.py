@@ -106,7 +106,7 @@ def _comparison(report: Report) -> Section | None:
         Column(key="measure", heading="Measure"),
         Column(key="before", heading="Before", kind="measure"),
         Column(key="after", heading="After", kind="measure"),
-        Column(key="difference", heading="Difference", kind="change"),
+        Column(key="difference", heading="Difference", kind="signed"),
         Column(key="interval", heading="95 % interval", kind="interval"),
         Column(key="reading", heading="Reading"),
     ]
@@ -118,7 +118,7 @@ def _comparison(report: Report) -> Section | None:
     ]
     html = "<p>The same questions before and after; the difference is resampled in pairs, question by question. "
     html += "With several seeds, a question counts by its mean over them.</p>"
-    html += table("Before and after", columns, rows, stacked=True)
+    html += table("Differences", columns, rows, stacked=True)
     titles = report.get("titles")
     for kind, heading in (("losses", "Right before, wrong after"), ("wins", "Wrong before, right after")):
         if told[kind]:
@@ -163,13 +163,13 @@ def _ways(report: Report) -> Section | None:
     columns = [
         Column(key="way", heading="Retriever"),
         *measures,
-        Column(key="gain", heading="P@1 gained by fusion", kind="change"),
+        Column(key="gain", heading="P@1 gained by fusion", kind="signed"),
         Column(key="interval", heading="95 % interval", kind="interval"),
     ]
     return Section(
         name="retrievers",
         heading="Each retriever alone",
-        html=table("Each retriever alone", columns, rows, stacked=True),
+        html=table("Retrievers", columns, rows, stacked=True),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
-Kind = Literal["text", "question", "topic", "count", "measure", "share", "change", "interval"]
+Kind = Literal["text", "question", "topic", "count", "measure", "share", "change", "signed", "interval"]
 Order = Literal["", "ascending", "descending"]
 NONE = "–"
 
@@ -15,7 +15,8 @@ NONE = "–"
 class Column:
     """A column: the key of its values in the rows, its heading, and how a value is shown.
 
-    `measure` has three decimals, `share` is one with a bar for its size, `change` has a sign, `interval` is a pair.
+    `measure` has three decimals, `share` is one with a bar for its size, `signed` has a sign, `change` has one
+    and a colour, `interval` is a pair.
     """
 
     key: str
@@ -81,9 +82,13 @@ def interval(pair: Sequence[float], show: Any = number) -> str:
     return f"[{show(float(pair[0]))}, {show(float(pair[1]))}]"
 
 
+def _class(kind: Kind) -> str:
+    return "change" if kind == "signed" else kind
+
+
 def _head(column: Column) -> str:
     order = f' aria-sort="{column.order}"' if column.order else ""
-    return f'<th scope="col" role="columnheader" class="{column.kind}"{order}>{escape(column.heading)}</th>'
+    return f'<th scope="col" role="columnheader" class="{_class(column.kind)}"{order}>{escape(column.heading)}</th>'
 
 
 def _row(columns: Sequence[Column], row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
@@ -100,7 +105,7 @@ def _cell(column: Column, value: Any, titles: Mapping[str, str], *, head: bool) 
     shown, order, style = _shown(column.kind, value, titles)
     tag, role = ('th scope="row"', "rowheader") if head else ("td", "cell")
     return (
-        f'<{tag} role="{role}" class="{column.kind}" data-order="{escape(order)}" '
+        f'<{tag} role="{role}" class="{_class(column.kind)}" data-order="{escape(order)}" '
         f'data-heading="{escape(column.heading)}"{style}>{shown}</{tag[:2]}>'
     )
 
@@ -117,6 +122,8 @@ def _shown(kind: Kind, value: Any, titles: Mapping[str, str]) -> tuple[str, str,
         return f'<bdi dir="auto">{_breaking(str(value))}</bdi>{about}', str(value), ""
     if kind == "interval":
         return interval(value, signed), str(value[0]), ""
+    if kind == "signed":
+        return signed(float(value)), str(value), ""
     if kind == "change":
         tone = "better" if value > 0 else "worse" if value < 0 else "same"
         return f'<span class="{tone}">{signed(float(value))}</span>', str(value), ""

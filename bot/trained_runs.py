@@ -18,7 +18,7 @@ from bot.comparison import compare_seeds, mean_over_seeds
 from bot.config import Config
 from bot.corpus import Corpus
 from bot.evaluation import Outcome, run
-from bot.fine_tuning import FineTuned, FineTuning, Progress
+from bot.fine_tuning import TUNED_VECTORS, FineTuned, FineTuning, Progress
 from bot.indexing import VECTORS, assemble
 from bot.labelled import Labelled
 from bot.serving import Models
@@ -116,7 +116,8 @@ def trained_runs(
     """
     tell = progress or (lambda stage, done, total, note: None)
     zero_shot = open_models(var, config, ZERO_SHOT)
-    before = [_asked(test, zero_shot, config, var, _told(tell, f"Before: {test.name}")) for test in tests]
+    vectors = var / VECTORS / "evaluate"
+    before = [_asked(test, zero_shot, config, vectors, _told(tell, f"Before: {test.name}")) for test in tests]
     found = []
     work = var / WORK
     work.mkdir(parents=True, exist_ok=True)
@@ -130,11 +131,13 @@ def trained_runs(
                 config,
                 folder,
                 encoders=var / ENCODERS,
+                vectors=vectors,
                 progress=_numbered(tell, seed, seeds),
             ).run()
             seconds = time.perf_counter() - began
             outcomes = [
-                _asked(test, result.models, config, var, _told(tell, f"Seed {seed}: {test.name}")) for test in tests
+                _asked(test, result.models, config, folder / TUNED_VECTORS, _told(tell, f"Seed {seed}: {test.name}"))
+                for test in tests
             ]
             found.append(Seed(seed=training.seed + seed, outcomes=outcomes, result=result, seconds=seconds))
         finally:
@@ -226,8 +229,10 @@ def _settings(models: Models) -> dict[str, float] | None:
     return {"weight": settings.weight, "margin": settings.margin, "most": float(settings.most)}
 
 
-def _asked(test: Test, models: Models, config: Config, var: Path, told: Callable[[int, int], None]) -> list[Outcome]:
-    cache = VectorCache(var / VECTORS / "evaluate", models.encoder)
+def _asked(
+    test: Test, models: Models, config: Config, vectors: Path, told: Callable[[int, int], None]
+) -> list[Outcome]:
+    cache = VectorCache(vectors, models.encoder)
     bot: ChatBot = bot_of(assemble(test.corpus.pairs, models, cache, config), config)
     return run(bot, test.questions, told)
 

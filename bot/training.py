@@ -13,6 +13,7 @@ from bot.build import CHECKPOINTS, ENCODERS
 from bot.config import Config
 from bot.corpus import Corpus
 from bot.fine_tuning import FineTuned, FineTuning, Progress
+from bot.indexing import VECTORS
 from kb.store import KnowledgeStore
 from kb.types import QAPair
 from models.calibrate import to_json
@@ -82,7 +83,15 @@ def train(
     writers = open_writers(var / SCALARS / folder.name, folder.name, asdict(training)) if share.is_first else None
     try:
         result = FineTuning(
-            [corpus], training, config, folder, encoders=var / ENCODERS, share=share, progress=progress, writers=writers
+            [corpus],
+            training,
+            config,
+            folder,
+            encoders=var / ENCODERS,
+            vectors=var / VECTORS,
+            share=share,
+            progress=progress,
+            writers=writers,
         ).run()
     finally:
         if writers:
@@ -128,7 +137,8 @@ def make_checkpoint(
         shutil.copytree(result.matcher, part / MATCHER)
         assert result.models.settings is not None, "whoever has a matcher has chosen how it is used"
         _write(part / MATCHING, asdict(result.models.settings))
-    shutil.copytree(result.runtime, part / RUNTIME)
+    if result.runtime.is_dir():
+        shutil.copytree(result.runtime, part / RUNTIME)
     if result.models.calibration is not None:
         _write(part / CALIBRATION, to_json(result.models.calibration))
     settings = {"training": asdict(training), "retrieval": asdict(config.retrieval), "probe": asdict(config.probe)}

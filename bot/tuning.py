@@ -19,6 +19,7 @@ from bot.build import ENCODERS
 from bot.config import Config
 from bot.corpus import Corpus
 from bot.fine_tuning import FineTuned, FineTuning, Progress
+from bot.indexing import VECTORS
 from kb.errors import StorageError, TrainingDataError, TrainingError, describe
 from models.checkpoints import ENCODER, MATCHER
 from models.training.config import DistilConfig, OptimiserConfig, TrainingConfig
@@ -172,7 +173,7 @@ class _Search:
     def _trained(self, training: TrainingConfig, folder: Path, writers: Writers | None = None) -> FineTuned:
         done = FineTuning(
             [self.corpus], training, self.config, folder,
-            encoders=self.var / ENCODERS, progress=self.progress, writers=writers, is_served=False,
+            encoders=self.var / ENCODERS, progress=self.progress, vectors=self.var / VECTORS, writers=writers,
         ).run()  # fmt: skip
         if any(curve.stopped == "interrupted" for curve in done.curves.values()):
             # What was trained of it is no trial. An encoder for trials of the matcher has to be trained to its end too.

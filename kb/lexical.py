@@ -1,5 +1,6 @@
 """Lexical retrieval: BM25 over what customers ask, and over whole pairs, by bm25s (Lù 2024, arXiv 2407.03618)."""
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ STEMMERS = {
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+", re.UNICODE)
 _QUESTIONS, _DOCUMENTS = "questions", "documents"
+
+# It tells every index that it builds, to whoever has set up logging.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 
 class Analyser:

@@ -96,11 +96,11 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
     from transformers.utils.logging import disable_progress_bar
 
     from models.pooling import SentenceModule
-    from models.training.adapters import quietly, restored
+    from models.training.adapters import restored, unreported
 
     try:
         disable_progress_bar()
-        with quietly(model):
+        with unreported(model):
             body = AutoModel.from_pretrained(
                 str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
             )
@@ -161,7 +161,7 @@ def write_graph(
 
     raw = path.with_name("raw.onnx")
     shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=model.max_length)}
-    with _quiet():
+    with quietly():
         torch.onnx.export(
             module,
             kwargs=dict(inputs),
@@ -202,7 +202,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """The exporter reports every pass of its own; what matters of it is checked afterwards."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nowhere:
         warnings.simplefilter("ignore")

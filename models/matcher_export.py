@@ -15,7 +15,7 @@ import numpy as np
 
 from kb.errors import ModelError, describe
 from kb.types import FloatArray
-from models.export import save_tokenizer, write_graph
+from models.export import quietly, save_tokenizer, write_graph
 from models.folder import ModelFolder, open_model
 
 Quantisation = Literal["fp32", "int8"]
@@ -66,7 +66,10 @@ def export_matcher(
     names = ("input_ids", "attention_mask", *(("token_type_ids",) if has_kinds else ()))
     inputs = {name: batch[name].to(torch.int64) for name in names}
     write_graph(LogitsModule(module).eval(), inputs, "logits", model, folder / GRAPHS["fp32"])
-    quantize_dynamic(folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True)
+    with quietly():
+        quantize_dynamic(
+            folder / GRAPHS["fp32"], folder / GRAPHS["int8"], weight_type=QuantType.QInt8, per_channel=True
+        )
     save_tokenizer(slow, folder)
     about: dict[str, Any] = {"max_length": max_length, "pad_id": pad_id, "serve": "fp32"}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 from fakes_encoder import FakeEncoder
 from fakes_kb import pair
 
-from bot.build import make_bot
+from bot.build import bot_of
 from bot.chatbot import ChatBot
 from bot.config import Config
 from bot.indexing import Assembled, assemble
@@ -60,7 +60,7 @@ def assembled(
 ) -> Assembled:
     """Everything that answers from these pairs, in memory; the folder holds the cached vectors."""
     encoder = encoder or FakeEncoder(dimension=DIMENSION)
-    return assemble(pairs, encoder, VectorCache(folder / "vectors", encoder), config or Config())
+    return assemble(pairs, Models(encoder=encoder), VectorCache(folder / "vectors", encoder), config or Config())
 
 
 def bot_over(
@@ -74,14 +74,6 @@ def bot_over(
 ) -> ChatBot:
     """A bot as `bot.build` wires it."""
     config = config or Config()
-    parts = assembled(folder, pairs, encoder, config)
-    return make_bot(
-        retriever=parts.retriever,
-        transitions=transitions,
-        calibration=calibration,
-        probe=parts.probe,
-        probe_weight=config.probe.weight,
-        speller=parts.speller,
-        config=config,
-        snapshot=Snapshot(checkpoint=ZERO_SHOT, index="index-1", knowledge_version="7"),
-    )
+    parts = replace(assembled(folder, pairs, encoder, config), calibration=calibration)
+    snapshot = Snapshot(checkpoint=ZERO_SHOT, index="index-1", knowledge_version="7")
+    return bot_of(parts, config, transitions=transitions, snapshot=snapshot)

@@ -5,6 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from bot.build import CHECKPOINTS
+from bot.indexing import INDEX
+from kb.manifest import Manifest, current_id, read_manifest
 from kb.sealed import SEAL, file_hash, file_names, sealed
 from models.checkpoints import MANIFEST, Checkpoint, draft, seal
 
@@ -39,3 +42,21 @@ def seal_by_hand(path: Path, **changed: Any) -> None:
     del document[SEAL]
     files = {name: file_hash(path / name) for name in file_names(path) if name != MANIFEST}
     (path / MANIFEST).write_text(json.dumps(sealed({**document, "files": files, **changed})))
+
+
+def current(var: Path) -> Manifest:
+    """The manifest of the snapshot in service."""
+    return read_manifest(var / INDEX, current_id(var / INDEX))
+
+
+def served(var: Path) -> tuple[str, tuple[str, ...]]:
+    """The checkpoint in service, and those before."""
+    return current(var).checkpoint, current(var).lineage
+
+
+def damage(var: Path, checkpoint_id: str) -> None:
+    """Flip a byte in the middle of a checkpoint's weights."""
+    path = var / CHECKPOINTS / checkpoint_id / "encoder" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

@@ -53,7 +53,7 @@ def shop(var, faq):
 
 
 def test_every_command_that_is_promised_is_there():
-    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate"}
+    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate", "checkpoints"}
     assert promised <= {" ".join(path) for path in COMMANDS}
     assert {("evaluate", "intents"), ("evaluate", "retrieval")} <= set(COMMANDS)
 
@@ -198,6 +198,30 @@ def test_evaluate_intents_reports_the_promised_keys(var, tmp_path):
     ran = frontdesk("evaluate", "intents", "--train", train, "--test", test, "--var", var, "--json")
     assert set(ran.document) >= KEYS
     assert (ran.document["n"], ran.document["p_at_1"]) == (3, 1.0)
+    assert {row["topic"] for row in ran.document["per_topic"]} == {"track", "refund"}
+    assert set(ran.document["worst"]) == {"wrong", "refused"}
+    assert isinstance(ran.document["confusions"], list)
+
+
+def test_evaluate_writes_a_report_beside_what_it_prints(var, tmp_path):
+    rows = write_intents(tmp_path / "rows.csv", [("where is it", "track"), ("money <b>back</b>", "refund")])
+    report = tmp_path / "report.html"
+    given = ("evaluate", "intents", "--train", rows, "--test", rows, "--var", var, "--json")
+    ran = frontdesk(*given, "--report", report)
+    assert set(ran.document) >= KEYS - {"oos_recall", "auroc", "best_mcc", "mcc_at_threshold"}
+    text = report.read_text(encoding="utf-8")
+    assert "<h1><bdi>Evaluation of intents</bdi></h1>" in text
+    assert "rows.csv" in text
+    assert "<b>back</b>" not in text
+    assert str(report) in ran.err
+
+
+def test_evaluate_retrieval_writes_a_report_with_the_retrievers_alone(var, tmp_path):
+    (tmp_path / "passages.jsonl").write_text(json.dumps({"id": "p1", "title": "Delivery", "text": "Three days."}))
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "Delivery", "relevant": ["p1"]}))
+    report = tmp_path / "report.html"
+    frontdesk("evaluate", "retrieval", "--dir", tmp_path, "--var", var, "--compare", "--report", report)
+    assert "BM25 alone" in report.read_text(encoding="utf-8")
 
 
 def test_evaluate_intents_adds_up_several_test_files_against_the_knowledge_base(shop, tmp_path):

@@ -176,6 +176,20 @@ def test_training_rows_without_a_label_in_scope_are_a_knowledge_base_that_knows_
     assert (ran.code, ran.document["oos_recall"]) == (0, 1.0)
 
 
+def test_a_report_that_can_not_be_written_is_refused_before_anything_is_asked(shop, write, tmp_path):
+    rows = write("rows.csv", "text,label\nhello,nowhere\n")
+    given = ("evaluate", "intents", "--train", rows, "--test", rows, "--var", shop)
+    assert "no folder" in refused(*given, "--report", tmp_path / "absent" / "report.html")
+    assert list((shop / "vectors").glob("evaluate*")) == []
+
+
+def test_a_report_on_a_knowledge_base_that_knows_nothing_is_written_all_the_same(var, write, tmp_path):
+    rows = write("rows.csv", "text,label\nhello,oos\n")
+    report = tmp_path / "report.html"
+    ran = frontdesk("evaluate", "intents", "--train", rows, "--test", rows, "--var", var, "--report", report)
+    assert (ran.code, report.is_file()) == (0, True)
+
+
 def test_a_retrieval_folder_without_its_files_is_refused(var, tmp_path):
     assert "passages.jsonl" in refused("evaluate", "retrieval", "--dir", tmp_path / "absent", "--var", var)
 

@@ -1,14 +1,16 @@
-from dataclasses import FrozenInstanceError, fields, is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import POSITIVE, SHARES, Branding, Config, from_mapping, load_config, to_mapping
+from bot.config import POSITIVE, SHARES, Branding, Config, from_mapping, load_config, to_mapping, training_of
 from kb.errors import ConfigError
+from models.training.config import TrainingConfig
 
-SECTIONS = [field.name for field in fields(Config)]
+SECTIONS = [field.name for field in fields(Config) if field.name != "training"]
+"""Those that are of a fixed form; `training` is laid over a preset."""
 
 
 def load(folder: Path, text: str) -> Config:
@@ -66,11 +68,17 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_key_and_value(text, na
         load(tmp_path, text)
 
 
+TRAINING = TrainingConfig()
+TABLES = {section: getattr(Config(), section) for section in SECTIONS if section != "training"} | {
+    f"training: {field.name}": getattr(TRAINING, field.name)
+    for field in fields(TRAINING)
+    if is_dataclass(getattr(TRAINING, field.name))
+}
 NUMBERS = {
-    (section, field.name): getattr(getattr(Config(), section), field.name)
-    for section in SECTIONS
-    for field in fields(getattr(Config(), section))
-    if type(getattr(getattr(Config(), section), field.name)) in (int, float)
+    (section, field.name): getattr(table, field.name)
+    for section, table in TABLES.items()
+    for field in fields(table)
+    if type(getattr(table, field.name)) in (int, float)
 }
 
 
@@ -85,13 +93,13 @@ def test_a_number_out_of_its_range_is_an_error_that_names_key_and_range(section,
     high = [] if whole else [float("inf"), float("nan"), *([1.5] if key in SHARES else [])]
     for value in (*low, *high):
         with pytest.raises(ConfigError, match=f"expected a number .*; got .*{section}: {key} = .*; mend"):
-            load(tmp_path, f"[{section}]\n{key} = {value}\n")
+            load(tmp_path, f"[{section.replace(': ', '.')}]\n{key} = {value}\n")
 
 
 @pytest.mark.parametrize(("section", "key"), NUMBERS)
 def test_the_default_of_a_number_is_in_its_range(section, key):
-    document = {section: {key: NUMBERS[section, key]}}
-    assert from_mapping(Config, document, "here") == Config()
+    table = TABLES[section]
+    assert from_mapping(type(table), {key: NUMBERS[section, key]}, "here", table) == table
 
 
 def test_a_whole_number_is_a_number(tmp_path):
@@ -154,3 +162,20 @@ def test_any_document_gives_a_config_or_a_config_error(document):
     except ConfigError:
         return
     assert isinstance(config, Config)
+
+
+def test_what_differs_from_a_preset_is_set_and_the_rest_of_the_preset_stays(tmp_path):
+    config = load(tmp_path, "[training.encoder]\nlearning_rate = 1e-4\n")
+    changed, plain = training_of(config, "quick"), training_of(Config(), "quick")
+    assert changed.encoder.learning_rate == 1e-4
+    assert replace(changed, encoder=replace(changed.encoder, learning_rate=plain.encoder.learning_rate)) == plain
+
+
+def test_an_unknown_key_of_a_training_is_an_error_when_the_file_is_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"training: encoder: stepps"):
+        load(tmp_path, "[training.encoder]\nstepps = 3\n")
+
+
+def test_an_unknown_preset_is_an_error_that_names_those_there_are():
+    with pytest.raises(ConfigError, match="quick, balanced, best; got slow"):
+        training_of(Config(), "slow")

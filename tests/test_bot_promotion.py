@@ -1,123 +1,31 @@
 import json
 import resource
 import shutil
-import subprocess
-import sys
-import threading
 from dataclasses import replace
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import pytest
 from fakes_bot import SHOP
-from fakes_checkpoint import ABOUT, drafted, make_checkpoint
+from fakes_checkpoint import current, damage, make_checkpoint, served
 from fakes_kb import pair
-from tiny_model import save_tiny_model
 
-from bot.build import CHECKPOINTS, ENCODERS, load_bot, open_frontdesk, open_models
-from bot.config import Config, EncoderConfig
+from bot.build import CHECKPOINTS, load_bot, open_frontdesk, open_models
 from bot.indexing import INDEX, VECTORS, update_index
-from bot.live import LiveBot
-from bot.promotion import promote, rollback
-from bot.serving import KEPT_MODELS
+from bot.promotion import promote
 from kb.errors import CheckpointError, IndexStaleError
-from kb.manifest import MANIFEST, current_id, read_manifest
-from kb.store import KnowledgeStore
+from kb.manifest import MANIFEST, current_id
 from kb.types import ZERO_SHOT
 from models.calibrate import Calibration, to_json
-from models.checkpoints import seal
-from models.export import ensure_exported
-from models.folder import open_model
 
-ROOT = Path(__file__).parent.parent
-QUESTION = "Where is my order?"
 NEW = pair("Do you repair jackets?", "Yes, for 20 euros.", pair_id="repair", topic="gear")
 CALIBRATION = Calibration(slope=9.0, intercept=-4.0, threshold=0.125, origin="fitted", validation={})
-NEVER, OFTEN = 3_600.0, 0.01
-LONG = 60
+QUESTION = "Where is my order?"
+
+pytest_plugins = ("fakes_promotion",)
 
 
 class Killed(BaseException):
     """Stands for the end of the process."""
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """Three models: the configured one, and two that stand for trained ones."""
-    folder = tmp_path_factory.mktemp("models")
-    return [save_tiny_model(folder / f"tiny-{seed}", "mean", seed) for seed in range(3)]
-
-
-@pytest.fixture
-def config(tiny):
-    return Config(encoder=EncoderConfig(model=str(tiny[0]), runtime="torch"))
-
-
-@pytest.fixture
-def store(sqlite_engine):
-    store = KnowledgeStore(sqlite_engine)
-    store.upsert(SHOP)
-    return store
-
-
-@pytest.fixture
-def checkpoints(tiny, tmp_path):
-    """Ids of two checkpoints with different encoders."""
-    return [make_checkpoint(tmp_path / CHECKPOINTS, model).checkpoint_id for model in tiny[1:]]
-
-
-@pytest.fixture
-def index(store, tmp_path, config):
-    """Brings the index up to date."""
-
-    def call(**given):
-        return update_index(store, partial(open_models, tmp_path, config), tmp_path, config, **given)
-
-    return call
-
-
-@pytest.fixture
-def to(index, checkpoints, store, tmp_path, config):
-    """Promotes a checkpoint of an indexed shop by its id."""
-    index()
-    return partial(promote, tmp_path, store, config)
-
-
-@pytest.fixture
-def back(store, tmp_path, config):
-    return partial(rollback, tmp_path, store, config)
-
-
-@pytest.fixture
-def live(tmp_path, config):
-    """Makes a LiveBot as `open_frontdesk` does, and closes it at the end."""
-    made = []
-
-    def call(poll_s=NEVER):
-        models_of = lru_cache(maxsize=KEPT_MODELS)(partial(open_models, tmp_path, config))
-        load = partial(load_bot, tmp_path, models_of, config)
-        made.append(LiveBot(tmp_path / INDEX, load, poll_s=poll_s))
-        return made[-1]
-
-    yield call
-    for each in made:
-        each.close()
-
-
-def current(var):
-    return read_manifest(var / INDEX, current_id(var / INDEX))
-
-
-def served(var):
-    return current(var).checkpoint, current(var).lineage
-
-
-def damage(var, checkpoint_id):
-    """Flip a byte in the middle of a checkpoint's weights."""
-    path = var / CHECKPOINTS / checkpoint_id / "encoder" / "model.safetensors"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 # Promote and roll back
@@ -331,105 +239,6 @@ def test_a_snapshot_of_the_configured_encoder_is_stale_under_another_configurati
     wrong = replace(config, encoder=replace(config.encoder, model=str(tiny[2])))
     with pytest.raises(IndexStaleError, match="expected an index of encoder"):
         load_bot(tmp_path, partial(open_models, tmp_path, wrong), wrong, current_id(tmp_path / INDEX))
-
-
-# A running server
-
-
-def test_a_running_bot_takes_up_promotion_and_rollback(to, checkpoints, live, back):
-    bot = live()
-    for change, expected in ((partial(to, checkpoints[0]), checkpoints[0]), (back, ZERO_SHOT)):
-        change()
-        assert bot.refresh()
-        assert bot.answer(QUESTION).snapshot.checkpoint == bot.snapshot().checkpoint == expected
-
-
-def test_a_running_bot_keeps_the_old_checkpoint_where_the_new_one_is_damaged(to, checkpoints, tmp_path, live, back):
-    bot = live()
-    to(checkpoints[0])
-    damage(tmp_path, checkpoints[0])
-    assert not bot.refresh()
-    assert "hash" in bot.problem()
-    assert bot.answer(QUESTION).snapshot.checkpoint == ZERO_SHOT
-    back()
-    assert bot.refresh()
-    assert bot.problem() is None
-
-
-def test_swaps_under_concurrent_questions_fail_none_and_each_reply_is_of_one_snapshot(
-    to, checkpoints, tmp_path, live, back
-):
-    bot = live(OFTEN)
-    replies, problems, published, done, seen = [], [], {}, threading.Event(), threading.Condition()
-
-    def note():
-        published[current_id(tmp_path / INDEX)] = served(tmp_path)[0]
-        return current_id(tmp_path / INDEX)
-
-    def ask():
-        try:
-            while not done.is_set():
-                reply = bot.answer("where is my parcel, and can I pay by invoice")
-                with seen:
-                    replies.append(reply)
-                    seen.notify_all()
-        except BaseException as error:
-            problems.append(error)
-            with seen:
-                seen.notify_all()
-
-    note()
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        one, other = checkpoints
-        for change in (partial(to, one), partial(to, other), back, back, partial(to, other)):
-            change()
-            newest = note()
-            with seen:
-                assert seen.wait_for(
-                    lambda newest=newest: problems or replies[-1].snapshot.index == newest, timeout=LONG
-                )
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join(LONG)
-    assert problems == []
-    assert {(each.snapshot.index, each.snapshot.checkpoint) for each in replies} == set(published.items())
-    # What a checkpoint answers depends on its encoder: no reply mixes two.
-    said = {checkpoint: set() for checkpoint in published.values()}
-    for each in replies:
-        similarities = tuple(round(shown.similarity, 3) for shown in (*each.responses, *each.explanation.runners_up))
-        said[each.snapshot.checkpoint].add(similarities)
-    assert [len(each) for each in said.values()] == [1, 1, 1]
-    assert len(set().union(*said.values())) == 3
-
-
-SERVE = """
-import sys
-sys.modules["torch"] = sys.modules["transformers"] = sys.modules["sentence_transformers"] = None
-from functools import partial
-from pathlib import Path
-from bot.build import load_bot, open_models
-from bot.config import Config, EncoderConfig
-from bot.indexing import INDEX
-from kb.manifest import current_id
-var, config = Path(sys.argv[1]), Config(encoder=EncoderConfig(runtime="onnx"))
-reply = load_bot(var, partial(open_models, var, config), config, current_id(var / INDEX)).answer(sys.argv[2])
-print(reply.snapshot.checkpoint, reply.responses[0].question)
-"""
-
-
-def test_with_the_graphs_of_the_checkpoint_serving_needs_no_torch(tiny, to, tmp_path):
-    part = drafted(tmp_path / CHECKPOINTS, tiny[1])
-    ensure_exported(open_model(str(part / "encoder")), part / "runtime")
-    made = seal(part, **ABOUT)
-    to(made.checkpoint_id)
-    command = [sys.executable, "-c", SERVE, str(tmp_path), QUESTION]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout.strip() == f"{made.checkpoint_id} {QUESTION}", done.stderr
-    assert not (tmp_path / ENCODERS).exists()
 
 
 def test_each_encoder_has_vectors_of_its_own(to, checkpoints, tmp_path):

@@ -72,7 +72,8 @@ def training(**changes):
 def tuning(model, folder, config, known=None, **more):
     settings = Config(encoder=EncoderConfig(model=str(model), runtime="torch"))
     run = folder / "run"
-    return FineTuning([known or corpus()], config, settings, run, encoders=folder / "encoders", is_served=False, **more)
+    caches = {"encoders": folder / "encoders", "vectors": folder / "vectors"}
+    return FineTuning([known or corpus()], config, settings, run, **caches, **more)
 
 
 def falls(curve, most=4):

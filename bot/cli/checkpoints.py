@@ -16,6 +16,7 @@ from kb.manifest import kept_manifests
 from kb.store import KnowledgeStore
 from kb.types import ZERO_SHOT
 from models.checkpoints import CARD, Checkpoint, find_id, list_checkpoints, open_checkpoint
+from models.folder import BUNDLED
 from models.model_card import before_and_after
 
 app = typer.Typer(help="What was trained, and which of it serves.", no_args_is_help=True)
@@ -24,8 +25,9 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Of a checkpoint, or a beg
 
 
 @app.command("list")
-def list_(var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
+def list_(var: Var = DEFAULT_VAR, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List checkpoints, the newest last, with metrics before and after training; * is in service."""
+    settings = config_of(var, config)
     checkpoints, served = list_checkpoints(var / CHECKPOINTS), _served(var)
     if as_json:
         show(
@@ -36,7 +38,8 @@ def list_(var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
             }
         )
         return
-    say(f"{_mark(ZERO_SHOT, served)} {ZERO_SHOT}  the configured encoder, nothing trained")
+    encoder = settings.encoder.model or BUNDLED
+    say(f"{_mark(ZERO_SHOT, served)} {ZERO_SHOT}  {encoder} as it is configured, nothing trained")
     for each in checkpoints:
         say(f"{_mark(each.checkpoint_id, served)} {each.checkpoint_id}  {_summary(each)}")
     if served.lineage:
@@ -44,8 +47,9 @@ def list_(var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def show_(checkpoint_id: Id, var: Var = DEFAULT_VAR, as_json: AsJson = False) -> None:
+def show_(checkpoint_id: Id, var: Var = DEFAULT_VAR, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check every file of a checkpoint, and print its model card."""
+    config_of(var, config)
     found = find_id(var / CHECKPOINTS, checkpoint_id)
     if found == ZERO_SHOT:
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """`frontdesk evaluate intents | retrieval`: the bot on labelled test questions, through the path of production."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,18 @@ from bot.config import Config, training_of
 from bot.diagnosis import curves, diagnose
 from bot.evaluation import Outcome, compare_retrieval, intent_report, retrieval_report, run
 from bot.indexing import INDEX, VECTORS, assemble
-from bot.labelled import Labelled, labelled_of_intents, pairs_of_intents, read_intents, read_retrieval
+from bot.labelled import (
+    Labelled,
+    labelled_of_intents,
+    pairs_of_intents,
+    read_intents,
+    read_pairs,
+    read_retrieval,
+)
+from bot.pair_runs import trained_pairs
 from bot.report import check_target, write_report
 from bot.trained_runs import (
+    WORK,
     Test,
     all_together,
     intent_corpus,
@@ -175,6 +185,26 @@ def retrieval(
     _write(report_file, report, questions, outcomes, title="Evaluation of retrieval", about=about, titles=titles)
 
 
+@app.command()
+def pairs(
+    train: Annotated[Path, typer.Option("--train", help="CSV with text_a,text_b,label (1: same) to learn from.")],
+    dev: Annotated[Path, typer.Option("--dev", help="The same, to measure on.")],
+    base: Annotated[str, typer.Option("--base", help="Local folder or hub name of a BERT; else the bundled one.")] = "",
+    preset: PresetName = "balanced",
+    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a matcher to tell whether two texts ask the same, and measure it on others."""
+    settings = config_of(var, config)
+    training = training_of(settings, preset).seeded(seed)
+    training = replace(training, matcher_base=base or training.matcher_base)
+    with stages() as told:
+        report = trained_pairs(read_pairs(train), read_pairs(dev), training, var / WORK, told)
+    _figures(report, as_json=as_json)
+
+
 def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
     models = open_models(var, settings, ZERO_SHOT)
     cache = VectorCache(var / VECTORS / "evaluate", models.encoder)
@@ -212,13 +242,23 @@ def _write(
 def _tell(
     report: Mapping[str, Any], questions: Sequence[Labelled], outcomes: Sequence[Outcome], *, as_json: bool
 ) -> None:
+    _figures({**report, **diagnose(questions, outcomes)} if as_json else report, as_json=as_json)
+
+
+def _figures(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a report as JSON, or its figures for people, each with what it was before training and its interval."""
     if as_json:
-        show({**report, **diagnose(questions, outcomes)})
+        show(report)
         return
-    intervals = report.get("intervals", {})
+    intervals, before, seeds = (report.get(name, {}) for name in ("intervals", "before", "seeds"))
     for name, value in report.items():
-        if name == "intervals":
-            continue
-        text = f"{value:.4f}" if isinstance(value, float) else str(value)
-        low_high = f"   95 %: {intervals[name][0]:.4f} to {intervals[name][1]:.4f}" if name in intervals else ""
-        say(f"{name:20} {text}{low_high}")
+        if isinstance(value, int | float):
+            text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            was = f"   before: {before[name]:.4f}" if isinstance(before.get(name), float) else ""
+            spread = seeds.get(name, {}).get("sd")
+            over = f"   sd over seeds: {spread:.4f}" if spread else ""
+            low_high = f"   95 %: {intervals[name][0]:.4f} to {intervals[name][1]:.4f}" if name in intervals else ""
+            say(f"{name:20} {text}{was}{over}{low_high}")
+    if "latency_ms" in report:
+        p50, p95 = (report["latency_ms"][name] for name in ("p50", "p95"))
+        say(f"{'latency':20} {p50:.1f} ms (p50), {p95:.1f} ms (p95)")

@@ -153,7 +153,7 @@ def restored(module: nn.Module, model: ModelFolder) -> None:
 
 
 @contextmanager
-def quietly(model: ModelFolder) -> Iterator[None]:
+def unreported(model: ModelFolder) -> Iterator[None]:
     """Keep transformers from reporting weights that it doesn't know: what was added is put back afterwards."""
     from transformers.utils import logging as transformers_logging
 

@@ -104,7 +104,7 @@ class ContrastiveConfig:
     """Share of the anchors that bring answers, among those that have other questions to be drawn towards."""
     negatives: int = 0
     """Texts of the answers of near and wrong pairs that an anchor brings."""
-    near_share: float = 0.0
+    near_share: float = 0.5
     """Share of the anchors that are of pairs near to the others of their batch."""
     refresh_every: int = 100
     """Steps after which it is found anew which pairs are near, with the encoder as it then is."""
@@ -130,7 +130,7 @@ class MatchingConfig:
     loss: MatcherLoss = "listwise"
     groups: int = 8
     """Questions of a batch."""
-    candidates: int = 8
+    candidates: int = 6
     """Of a group, the right ones among them."""
     smoothing: float = 0.0
     margin: float = 1.0
@@ -143,7 +143,7 @@ class MatchingConfig:
     distil_weight: float = 0.0
     """Weight of the teacher's logits, where there are any, beside the labels."""
     distil_temperature: float = 2.0
-    max_length: int = 128
+    max_length: int = 160
     """Tokens of question and candidate together."""
 
 
@@ -234,7 +234,7 @@ def preset(name: Preset) -> TrainingConfig:
     if name == "balanced":
         return TrainingConfig(
             encoder=OptimiserConfig(steps=600, epochs=3, least_steps=120, validate_every=0, keep="last"),
-            matcher=OptimiserConfig(steps=800, epochs=2, least_steps=100, validate_every=0, keep="last"),
+            matcher=OptimiserConfig(steps=400, epochs=2, least_steps=100, validate_every=0, keep="last"),
         )
     return TrainingConfig(
         encoder=OptimiserConfig(steps=600, validate_every=100, patience=4, average=0.99),

@@ -192,7 +192,7 @@ class ContrastiveTask:
             row = min(self._data.rows[first])
             near = rng.permutation(self._near[row])
             # With a share of .75, three of four anchors stand beside a pair that is near.
-            for each in near[: rng.geometric(1 - self._config.near_share) - 1]:
+            for each in near[: rng.geometric(max(1 - self._config.near_share, 0.05)) - 1]:
                 if self._of_row[int(each)] and len(found) < wanted:
                     found.setdefault(int(rng.choice(self._of_row[int(each)])))
         return list(found)
