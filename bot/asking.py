@@ -4,7 +4,7 @@ Calibration, training and what is measured in training ask this way; customers a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Judges:
         if self.cross_encoder is not None and settings is not None and settings.weight and len(rows):
             kept = contenders(prior, settings)
             if len(kept) > 1:
-                texts = [self._text(int(rows[at]), evidence, settings) for at in kept]
+                texts = [self._text(int(rows[at]), evidence, settings, hidden) for at in kept]
                 prior = add_logits(prior, kept, self.cross_encoder.logits(question, texts), settings)
         order = np.argsort(-prior, kind="stable")
         return Judged(rows=rows[order], combined=prior[order])
@@ -72,13 +72,13 @@ class Judges:
         """Return what the matcher would read of the best so many candidates."""
         evidence, rows, prior = self._prior(asked.question, asked.vector, asked.hidden)
         order = np.argsort(-prior, kind="stable")[:count]
-        texts = tuple(self._text(int(row), evidence, settings) for row in rows[order])
+        texts = tuple(self._text(int(row), evidence, settings, asked.hidden) for row in rows[order])
         return Read(rows=rows[order], prior=prior[order], texts=texts)
 
     def text_of(self, asked: Asked, row: int, settings: MatchSettings) -> str:
         """Return what the matcher would read of one pair."""
         evidence = self.retriever.evidence(asked.question, asked.vector, asked.hidden)
-        return self._text(row, evidence, settings)
+        return self._text(row, evidence, settings, asked.hidden)
 
     def tops(self, question: str, vector: FloatArray, hidden: Sequence[int] = ()) -> tuple[int, ...]:
         """Return the row that each judge puts first on its own: embeddings, and the probe where there is one."""
@@ -101,11 +101,16 @@ class Judges:
         """Return what the probe says of every pair (n,), or None where there is none."""
         if self.probe is None or self.probe_entries is None:
             return None
-        found = np.searchsorted(self.probe_entries, np.asarray(hidden, dtype=np.int64))
-        found = np.minimum(found, len(self.probe_entries) - 1)
-        group = found[self.probe_entries[found] == np.asarray(hidden, dtype=np.int64)]
+        group = np.flatnonzero(np.isin(self.probe_entries, np.asarray(hidden, dtype=np.int64)))
         values: FloatArray = self.probe.without(vector[None, :], group.tolist())[0]
         return values
 
-    def _text(self, row: int, evidence: Evidence, settings: MatchSettings) -> str:
-        return candidate_text(self.retriever.candidate(row, evidence), settings)
+    def _text(self, row: int, evidence: Evidence, settings: MatchSettings, hidden: Sequence[int]) -> str:
+        candidate = self.retriever.candidate(row, evidence)
+        # A pair's first entry is its own question. Where that is hidden, the matcher must not read it either, as long
+        # as there is another text to know the pair by.
+        if self.retriever.entries_of_pair(row)[0] in hidden and (candidate.phrasings or candidate.passages):
+            first, *others = candidate.phrasings or ("",)
+            pair = replace(candidate.pair, question=first)
+            candidate = replace(candidate, pair=pair, phrasings=tuple(others))
+        return candidate_text(candidate, settings)

@@ -1,5 +1,6 @@
 """A knowledge base as it is trained on: its pairs, and which questions are learned from and which held out."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -83,14 +84,20 @@ def contrastive_data(corpora: Sequence[Corpus]) -> ContrastiveData:
 
 
 def asked_of(questions: Sequence[Question], encoder: Encoder, own: dict[tuple[int, str], int]) -> list[Asked]:
-    """Return questions ready to be asked, with their own entries hidden; `own` has the entry of each row and text."""
+    """Return questions ready to be asked, with their own entries hidden; `own` has the entry of each row and text.
+
+    Texts that differ in case or marks alone are the same question.
+    """
     vectors = encoder.encode([each.text for each in questions])
+    entries: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for (row, text), entry in own.items():
+        entries[row, normalised(text)].append(entry)
     return [
         Asked(
             question=each.text,
             vector=vector,
             rows=each.rows,
-            hidden=tuple(sorted(own[row, each.text] for row in each.rows if (row, each.text) in own)),
+            hidden=tuple(sorted(at for row in each.rows for at in entries.get((row, normalised(each.text)), ()))),
         )
         for each, vector in zip(questions, vectors, strict=True)
     ]

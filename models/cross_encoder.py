@@ -58,14 +58,14 @@ class OnnxCrossEncoder:
             self._session = onnxruntime.InferenceSession(
                 str(graph), session_options(), providers=["CPUExecutionProvider"]
             )
+            self._tokenizer.no_padding()
+            self._tokenizer.enable_truncation(int(about["max_length"]))
+            self._pad_id = int(about["pad_id"])
         # onnxruntime and tokenizers have errors of their own for a file that they can't read.
         except Exception as error:
             raise ModelError(
                 describe(expected=f"a matcher in {folder}", got=str(error), remedy="train it again, or promote another")
             ) from error
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(about["max_length"]))
-        self._pad_id = int(about["pad_id"])
         self._inputs = [each.name for each in self._session.get_inputs()]
 
     def logits(self, question: str, texts: Sequence[str]) -> FloatArray:
@@ -97,9 +97,10 @@ class TorchCrossEncoder:
     def __init__(self, model: ModelFolder, max_length: int) -> None:
         """Load a matcher folder."""
         from models.training.bases import load_matcher_module
+        from models.training.passes import longest
 
         self._module, self._tokenizer, self._pad_id = load_matcher_module(model)
-        self._max_length = max_length
+        self._max_length = longest(self._module.config, max_length)
         self._module.eval()
 
     def logits(self, question: str, texts: Sequence[str]) -> FloatArray:

@@ -34,6 +34,7 @@ MAX_DIFFERENCE = 1e-3
 """Largest difference of a component of a unit vector between ONNX Runtime and torch that is let through."""
 
 _REFUSED = 2
+_HEADS = frozenset({"classifier", "pooler"})
 _TEXTS = ("Where is my parcel?", "How long does a refund take once you have my return?", "ok")
 
 
@@ -101,16 +102,39 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
     try:
         disable_progress_bar()
         with unreported(model):
-            body = AutoModel.from_pretrained(
-                str(model.path), local_files_only=True, trust_remote_code=False, use_safetensors=True
+            body, info = AutoModel.from_pretrained(
+                str(model.path),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             describe(expected=f"a BERT-like model in {model.path}", got=str(error), remedy="use another model")
         ) from error
+    require_whole(info, model)
     restored(body, model)
     return SentenceModule(body, model.pooling).eval(), tokenizer
+
+
+def require_whole(info: Mapping[str, Any], model: ModelFolder) -> None:
+    """Refuse a model whose files lack weights, by what transformers says of loading it: it draws them at random.
+
+    Raises:
+        ModelError: they do; a head that is missing is made anew.
+    """
+    missing = [*info["missing_keys"], *(each[0] for each in info["mismatched_keys"])]
+    lacking = sorted(name for name in missing if not _HEADS & set(name.split(".")))
+    if lacking:
+        raise ModelError(
+            describe(
+                expected=f"the weights of all layers in {model.path}",
+                got=f"none that fit {lacking[0]}" + (f" and {len(lacking) - 1} others" if lacking[1:] else ""),
+                remedy="fetch the model again, or use another",
+            )
+        )
 
 
 def _export(model: ModelFolder, folder: Path) -> None:

@@ -122,9 +122,10 @@ def test_groups_carry_the_topic_of_each_candidate_and_weigh_rare_pairs_more():
     assert topics == {TOPICS[0]: 0, TOPICS[1]: 1}
     judges = Judges(retriever=assemble(pairs()).retriever)
     groups = matching_groups(known, judges, config, topics, lambda done, total: None)
-    topic_of = {pair.question: topics[pair.topic] for pair in pairs()}
     for group in groups:
-        assert list(group.topics) == [topic_of[text.split(" / ")[0].split(":")[0]] for text in group.candidates]
+        # Each pair's texts have its id, and no other one's.
+        asked = [next(pair for pair in pairs() if pair.pair_id in text) for text in group.candidates]
+        assert list(group.topics) == [topics[pair.topic] for pair in asked]
     weights = class_weights([6, 6, 6, 6, 1, 6], 0.9)
     assert sorted({group.weight for group in groups}) == pytest.approx(sorted(set(weights)))
     assert max(groups, key=lambda group: group.weight).question == "what about the zip?"

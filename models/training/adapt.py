@@ -4,9 +4,11 @@ What LoRA and IA³ add (peft) is merged into the weights at the end; bottlenecks
 modules of their own, and folders, checkpoints and exported graphs carry them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from kb.errors import TrainingError, describe
@@ -14,7 +16,9 @@ from models.training.adapters import add, train_added_alone
 from models.training.config import AdaptConfig
 
 
-def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[nn.Module], nn.Module]]:
+def adapted(
+    body: nn.Module, config: AdaptConfig, *, seed: int = 0
+) -> tuple[nn.Module, Callable[[nn.Module], nn.Module]]:
     """Return a transformer made ready to be trained, and what makes it one that can be saved afterwards.
 
     Raises:
@@ -26,11 +30,12 @@ def adapted(body: nn.Module, config: AdaptConfig) -> tuple[nn.Module, Callable[[
     if config.method == "frozen":
         freeze(body, config.frozen_layers)
     if config.method in ("adapters", "prefix"):
-        add(body, config.method, config.adapter_size if config.method == "adapters" else config.prefix_length)
+        with _seeded(seed):
+            add(body, config.method, config.adapter_size if config.method == "adapters" else config.prefix_length)
         train_added_alone(body)
     if config.method not in ("lora", "ia3"):
         return body, lambda trained: trained
-    return _wrapped(body, config), _merged
+    return _wrapped(body, config, seed), _merged
 
 
 def freeze(body: nn.Module, layers: int) -> None:
@@ -43,11 +48,12 @@ def freeze(body: nn.Module, layers: int) -> None:
             parameter.requires_grad_(False)
 
 
-def _wrapped(body: nn.Module, config: AdaptConfig) -> nn.Module:
+def _wrapped(body: nn.Module, config: AdaptConfig, seed: int) -> nn.Module:
     from peft import get_peft_model
 
     try:
-        wrapped: nn.Module = get_peft_model(body, _peft_config(config))
+        with _seeded(seed):
+            wrapped: nn.Module = get_peft_model(body, _peft_config(config))
     except ValueError as error:
         raise TrainingError(
             describe(
@@ -61,6 +67,14 @@ def _wrapped(body: nn.Module, config: AdaptConfig) -> nn.Module:
         if "classifier" in name.split("."):
             parameter.requires_grad_(True)
     return wrapped
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """What is added is the same whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _merged(trained: nn.Module) -> nn.Module:

@@ -5,21 +5,25 @@ Encoder folders have the layout of sentence-transformers, matcher folders that o
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 
 from kb.errors import ModelError, describe
 from models.cross_encoder import MAX_LENGTH
-from models.export import load_torch
+from models.export import load_torch, require_whole
 from models.folder import ModelFolder
 from models.pooling import SentenceModule
 from models.training.adapters import ADDED, restored
+from models.training.passes import longest
 
+_CONFIG_NEEDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+# Of the classes of transformers for BERT's family; other tasks' logits come after the first.
+_LAST = ("classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
@@ -27,23 +31,30 @@ def load_encoder_module(model: ModelFolder) -> tuple[SentenceModule, Tokenizer, 
     """Return the encoder as a module, its tokenizer, and the id of the token that pads.
 
     Raises:
-        ModelError: the model can't be loaded.
+        ModelError: the model can't be loaded, or is none of BERT's family.
     """
+    _require_bert(model)
     module, tokenizer = load_torch(model)
     assert isinstance(module, SentenceModule)
+    _require_layers(module.body, model)
+    # Whatever it was saved in: steps of a learning rate vanish in half precision.
+    module.float()
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
 
-def load_matcher_module(model: ModelFolder, outputs: int = 1) -> tuple[nn.Module, Tokenizer, int]:
+def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) -> tuple[nn.Module, Tokenizer, int]:
     """Return a sequence classifier on the body of a model, its tokenizer, and the id of the token that pads.
 
     Args:
         model: a BERT-like one; a head that is missing or of another size is made anew.
         outputs: logits of the head, the relevance first.
+        seed: of a head that is made anew.
 
     Raises:
-        ModelError: the model can't be loaded, or has no head for sequences.
+        ModelError: the model can't be loaded, has no head for sequences, or is none of BERT's family.
     """
+    _require_bert(model)
+    import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
@@ -51,25 +62,32 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1) -> tuple[nn.Module
     # That the head is new is what is wanted.
     transformers_logging.set_verbosity_error()
     try:
-        module = AutoModelForSequenceClassification.from_pretrained(
-            str(model.path),
-            num_labels=outputs,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module, info = AutoModelForSequenceClassification.from_pretrained(
+                str(model.path),
+                num_labels=outputs,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    # transformers and its libraries raise errors of several kinds for a model that they can't make sense of.
+    except Exception as error:
         raise ModelError(
             describe(
                 expected=f"a BERT-like model in {model.path}",
-                got=str(error).splitlines()[0],
+                got=(str(error).splitlines() or [type(error).__name__])[0],
                 remedy="use a model that transformers can classify sequences with",
             )
         ) from error
     finally:
         transformers_logging.set_verbosity(before)
+    _require_layers(module, model)
+    require_whole(info, model)
     restored(module, model)
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
@@ -87,8 +105,8 @@ def save_encoder(module: SentenceModule, base: ModelFolder, folder: Path) -> Non
     save_file({name: each.detach().cpu().contiguous() for name, each in _own(body)}, folder / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
     added = getattr(body.config, ADDED, None)
-    _write(folder / "config.json", {**base.config, **({ADDED: added} if added else {})})
-    _copy(base, folder, _TOKENIZER_FILES)
+    _write(folder / "config.json", {**_in_float32(base.config), **({ADDED: added} if added else {})})
+    _copy_tokenizer(base, folder)
     pooling = folder / "1_Pooling"
     pooling.mkdir(exist_ok=True)
     _write(pooling / "config.json", {"embedding_dimension": body.config.hidden_size, "pooling_mode": module.pooling})
@@ -124,22 +142,19 @@ def save_matcher(module: nn.Module, base: ModelFolder, folder: Path, max_length:
     outputs = int(trained.config.num_labels)
     if outputs > 1:
         # The head's rows are the tasks; relevance is the first.
-        weights = {
-            name: each[:1] if name.startswith("classifier.") and len(each) == outputs else each
-            for name, each in weights.items()
-        }
+        weights = {name: each[:1] if name in _LAST else each for name, each in weights.items()}
     save_file({name: each.contiguous() for name, each in weights.items()}, folder / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
-    document = trained.config.to_dict() | {
+    document = _in_float32(trained.config.to_dict()) | {
         "num_labels": 1,
         "id2label": {"0": "relevance"},
         "label2id": {"relevance": 0},
         "architectures": [type(module).__name__],
-        MAX_LENGTH: max_length,
+        MAX_LENGTH: longest(trained.config, max_length),
     }
     document.pop("_name_or_path", None)
     _write(folder / "config.json", document)
-    _copy(base, folder, _TOKENIZER_FILES)
+    _copy_tokenizer(base, folder)
 
 
 def _own(module: nn.Module) -> list[tuple[str, Any]]:
@@ -168,10 +183,44 @@ def _fast(tokenizer: Any, model: ModelFolder) -> Tokenizer:
     return found
 
 
-def _copy(base: ModelFolder, folder: Path, names: tuple[str, ...]) -> None:
-    for name in names:
+def _copy_tokenizer(base: ModelFolder, folder: Path) -> None:
+    for name in _TOKENIZER_FILES:
         if (base.path / name).is_file():
             shutil.copyfile(base.path / name, folder / name)
+    if not (folder / "tokenizer.json").is_file():
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(str(base.path), local_files_only=True, trust_remote_code=False)
+        _fast(tokenizer, base).save(str(folder / "tokenizer.json"))
+
+
+def _in_float32(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration that says what the weights were trained and saved in."""
+    return {name: value for name, value in config.items() if name != "torch_dtype"} | {"dtype": "float32"}
+
+
+def _require_bert(model: ModelFolder) -> None:
+    """Refuse by its configuration what is none of BERT's family, before weights are read."""
+    missing = [name for name in _CONFIG_NEEDS if not isinstance(model.config.get(name), int)]
+    if missing or model.config.get("is_decoder"):
+        raise _no_bert(model, f"{model.config.get('model_type', 'an unnamed kind')} without {', '.join(missing)}")
+
+
+def _require_layers(module: nn.Module, model: ModelFolder) -> None:
+    """Refuse a model whose layers don't have the names by which they are frozen and given their learning rates."""
+    names = {part for name, _ in module.named_parameters() for part in name.split(".")}
+    if not {"embeddings", "layer"} <= names:
+        raise _no_bert(model, f"{model.config.get('model_type')}, a model of other layers")
+
+
+def _no_bert(model: ModelFolder, got: str) -> ModelError:
+    return ModelError(
+        describe(
+            expected=f"a model of BERT's family in {model.path}",
+            got=got,
+            remedy="use BERT, RoBERTa, ELECTRA or the like, as safetensors",
+        )
+    )
 
 
 def _write(file: Path, document: object) -> None:

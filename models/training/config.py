@@ -60,7 +60,7 @@ class OptimiserConfig:
     precision: Precision = "auto"
     """`fp32`, `bf16` (matrix products in bfloat16), or `auto`: what this processor is quicker with."""
     tokens_per_pass: int = 0
-    """A batch is computed in passes of so many tokens; 0: by the device. It changes memory, not the result."""
+    """A batch is computed in passes of so many tokens; 0: by the device. It changes memory and time, not the result."""
     attack: Literal["none", "fgm", "pgd"] = "none"
     """Adversarial training on the word embeddings: one step (Miyato et al. 2017) or several (Madry et al. 2018)."""
     attack_size: float = 0.3
@@ -106,7 +106,7 @@ class ContrastiveConfig:
     """Texts of the answers of near and wrong pairs that an anchor brings."""
     near_share: float = 0.5
     """Share of the anchors that are of pairs near to the others of their batch."""
-    refresh_every: int = 100
+    refresh_every: int = 200
     """Steps after which it is found anew which pairs are near, with the encoder as it then is."""
     temperature: float = 0.07
     smoothing: float = 0.0

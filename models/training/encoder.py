@@ -5,7 +5,7 @@ pairs that are nearest to it and wrong. Every text of a batch is a negative for 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from models.pooling import SentenceModule
 from models.runtime import run_batches
 from models.training.config import ContrastiveConfig
 from models.training.losses import contrastive
-from models.training.passes import Hardware, Tokens, passes
+from models.training.passes import Hardware, Padded, Tokens, longest, passes
 from models.training.processes import Share, gathered
+from models.training.rounds import add_gradient
 
 if TYPE_CHECKING:
     from models.training.augment import Augmenter
@@ -77,7 +78,8 @@ class ContrastiveTask:
         """
         self._module, self._tokenizer, self._data, self._config = module, tokenizer, data, config
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(config.max_length)
+        self._body: Any = module.body
+        self._tokenizer.enable_truncation(longest(self._body.config, config.max_length))
         self._pad_id, self._prompt, self._seed = pad_id, prompt, seed
         self._validate, self._augmenter = validate, augmenter
         self._of_row: list[list[int]] = [[] for _ in data.answers]
@@ -96,8 +98,7 @@ class ContrastiveTask:
     @property
     def embeddings(self) -> nn.Parameter | None:
         """The word embeddings, where they are trained."""
-        body: Any = self._module.body
-        weights: nn.Parameter = body.get_input_embeddings().weight
+        weights: nn.Parameter = self._body.get_input_embeddings().weight
         return weights if weights.requires_grad else None
 
     @property
@@ -115,14 +116,22 @@ class ContrastiveTask:
         """Add the gradient of our share of a batch; see `loop.Task`."""
         self._where = where
         batch = self.batch(step)
-        ours = [batch[at] for at in share.of(len(batch))]
-        tokens = self._tokens([each.text for each in ours])
-        if self._config.is_cached:
-            return self._backward_cached(tokens, batch, where, share)
-        vectors = self._vectors(tokens, where)
-        loss = self._loss(gathered(vectors, len(batch), share), batch, share)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach()) / share.world
+        whole = list(passes(self._tokens([batch[at].text for at in share.of(len(batch))]), self._pad_id, where))
+        order = np.argsort([position for each in whole for position in each.positions])
+
+        def objective(outputs: Sequence[Tensor]) -> Tensor:
+            width = int(self._body.config.hidden_size)
+            rows = torch.cat([torch.zeros((0, width), device=where.device), *outputs])
+            ours = rows[torch.from_numpy(order).to(where.device)]
+            return self._loss(gathered(ours, len(batch), share), batch)
+
+        def forward(each: Padded) -> Tensor:
+            with where.autocast():
+                vectors: Tensor = self._module(each.input_ids, each.attention_mask)
+            return vectors.float()
+
+        frugal = replace(where, is_frugal=where.is_frugal or self._config.is_cached)
+        return add_gradient(forward, whole, objective, frugal) / share.world
 
     def validate(self) -> float:
         """Return the validation metric of the encoder as it is."""
@@ -161,7 +170,9 @@ class ContrastiveTask:
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return unit vectors (n, d) of texts, with the encoder as it is."""
-        where = self._where
+        return self._encode(texts, self._where)
+
+    def _encode(self, texts: Sequence[str], where: Hardware | None) -> FloatArray:
         device = next(self._module.parameters()).device
 
         def forward(input_ids: IntArray, attention_mask: IntArray) -> FloatArray:
@@ -173,8 +184,7 @@ class ContrastiveTask:
 
         was_training = self._module.training
         self._module.eval()
-        body: Any = self._module.body
-        width = int(body.config.hidden_size)
+        width = int(self._body.config.hidden_size)
         vectors = run_batches(forward, [each.ids for each in self._tokens(texts)], width, self._pad_id)
         self._module.train(was_training)
         return vectors
@@ -182,7 +192,7 @@ class ContrastiveTask:
     def _anchors(self, rng: np.random.Generator) -> list[int]:
         """Return positions of the questions that a batch is made around."""
         count = len(self._data.questions)
-        wanted = min(self._config.anchors, count)
+        wanted = min(self._config.anchors, int(np.count_nonzero(self._chance)))
         if not self._config.near_share:
             return [int(at) for at in rng.choice(count, wanted, replace=False, p=self._chance)]
         found: dict[int, None] = {}
@@ -190,7 +200,8 @@ class ContrastiveTask:
             first = int(rng.choice(count, p=self._chance))
             found.setdefault(first)
             row = min(self._data.rows[first])
-            near = rng.permutation(self._near[row])
+            # Before `prepare` was called nothing is near.
+            near = rng.permutation(self._near[row]) if row < len(self._near) else ()
             # With a share of .75, three of four anchors stand beside a pair that is near.
             for each in near[: rng.geometric(max(1 - self._config.near_share, 0.05)) - 1]:
                 if self._of_row[int(each)] and len(found) < wanted:
@@ -215,43 +226,7 @@ class ContrastiveTask:
         encodings = self._tokenizer.encode_batch_fast([self._prompt + text for text in texts])
         return [Tokens(ids=each.ids) for each in encodings]
 
-    def _vectors(self, tokens: Sequence[Tokens], where: Hardware) -> Tensor:
-        """Return unit vectors (n, d) of sequences, with gradient."""
-        rows: list[Tensor] = []
-        order: list[int] = []
-        for each in passes(tokens, self._pad_id, where):
-            with where.autocast():
-                rows.append(self._module(each.input_ids, each.attention_mask).float())
-            order.extend(each.positions)
-        return torch.cat(rows)[torch.from_numpy(np.argsort(order)).to(where.device)]
-
-    def _backward_cached(
-        self, tokens: Sequence[Tokens], batch: Sequence[_Text], where: Hardware, share: Share
-    ) -> float:
-        """Do what `backward` does in two rounds: vectors without gradient, then one pass at a time with it."""
-        states: list[Tensor] = []
-        rows: list[Tensor] = []
-        order: list[int] = []
-        with torch.no_grad():
-            for each in passes(tokens, self._pad_id, where):
-                states.append(torch.get_rng_state())
-                with where.autocast():
-                    rows.append(self._module(each.input_ids, each.attention_mask).float())
-                order.extend(each.positions)
-        vectors = torch.cat(rows)[torch.from_numpy(np.argsort(order)).to(where.device)].requires_grad_()
-        loss = self._loss(gathered(vectors, len(batch), share), batch, share)
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradient = vectors.grad
-        assert gradient is not None
-        for each, state in zip(passes(tokens, self._pad_id, where), states, strict=True):
-            # The same dropout as in the first round.
-            torch.set_rng_state(state)
-            with where.autocast():
-                again = self._module(each.input_ids, each.attention_mask).float()
-            again.backward(gradient[list(each.positions)])
-        return float(loss.detach()) / share.world
-
-    def _loss(self, vectors: Tensor, batch: Sequence[_Text], share: Share) -> Tensor:
+    def _loss(self, vectors: Tensor, batch: Sequence[_Text]) -> Tensor:
         """Return the mean loss over anchors; every process knows the whole of it, and its own rows' gradient."""
         positives, allowed = relations([each.rows for each in batch], [each.is_question for each in batch])
         positives, allowed = positives.to(vectors.device), allowed.to(vectors.device)
@@ -266,16 +241,22 @@ class ContrastiveTask:
             for of_row, answers in zip(self._of_row, self._data.answers, strict=True)
         ]
         counts = np.array([len(each) for each in chosen])
-        vectors = self.encode([text for each in chosen for text in each])
+        # Always in float32: a training that goes on after a kill knows no other precision yet.
+        vectors = self._encode([text for each in chosen for text in each], None)
         centres = np.zeros((len(chosen), vectors.shape[1]), dtype=np.float32)
         np.add.at(centres, np.repeat(np.arange(len(chosen)), counts), vectors)
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
         most = min(most, len(chosen) - 1)
+        if not most:
+            return np.empty((len(chosen), 0), dtype=np.int64)
         near = np.empty((len(chosen), most), dtype=np.int64)
         for start in range(0, len(chosen), 1024):
             cosines = centres[start : start + 1024] @ centres.T
             cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -np.inf
-            near[start : start + 1024] = np.argsort(-cosines, axis=1, kind="stable")[:, :most]
+            # Sorting whole rows of a large knowledge base would take minutes.
+            few = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+            order = np.argsort(-np.take_along_axis(cosines, few, axis=1), axis=1, kind="stable")
+            near[start : start + 1024] = np.take_along_axis(few, order, axis=1)
         return near
 
 

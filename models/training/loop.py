@@ -5,78 +5,33 @@ that was not.
 """
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Literal, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kb.errors import TrainingError, describe
+from models.training.attack import disturb
 from models.training.average import WeightAverage
 from models.training.config import OptimiserConfig
-from models.training.passes import Hardware, hardware
-from models.training.processes import Share, sum_gradients, sum_over_all
-from models.training.state import TrainingState, load_state, save_state
+from models.training.interrupts import until_interrupted
+from models.training.passes import hardware, is_out_of_memory
+from models.training.processes import Share, same_everywhere, sum_gradients, sum_over_all
+from models.training.schedule import groups, rate, steps_of
+from models.training.state import TrainingState, load_state, require_same, save_state
+from models.training.task import Curve, Task
 from models.training.writers import Writer
 
-Stopped = Literal["done", "early", "interrupted"]
+__all__ = ["Curve", "Task", "Told", "fit"]
+
 Told = Callable[[int, int, str], None]
 """Told the steps that are done, all of them, and a note on how it goes."""
 
-
 _PACED = 6
 """Steps by whose pace the others are planned."""
-
-
-class Task(Protocol):
-    """What is trained: a module, its batches and their loss."""
-
-    @property
-    def module(self) -> nn.Module:
-        """What has the parameters."""
-
-    @property
-    def embeddings(self) -> nn.Parameter | None:
-        """The word embeddings, for an attack on them; None where they are frozen."""
-
-    @property
-    def epoch_steps(self) -> float:
-        """Batches in which everything is seen once."""
-
-    def backward(self, step: int, where: Hardware, share: Share) -> float:
-        """Add the gradient of our share of batch `step`; return our share of its loss."""
-
-    def prepare(self, step: int) -> None:
-        """Do what is to be done before a step, such as mining negatives anew; called for every step."""
-
-    def validate(self) -> float:
-        """Return the validation metric, higher is better; NaN where there is nothing to validate on."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what `prepare` keeps between steps: arrays by name."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` gave."""
-
-
-@dataclass(kw_only=True)
-class Curve:
-    """What was measured on the way, and how it ended."""
-
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    metrics: list[tuple[int, float]] = field(default_factory=list)
-    best_step: int = 0
-    best_metric: float | None = None
-    stopped: Stopped = "done"
-    seconds: float = 0.0
-    items: int = 0
 
 
 def fit(
@@ -102,7 +57,7 @@ def fit(
         TrainingError: the loss is not finite, or not even one sequence fits the memory.
     """
     run = _Run(task, config, share or Share(), folder, writer)
-    with _until_interrupted() as interrupted:
+    with until_interrupted() as interrupted:
         while run.step < run.steps and run.curve.stopped == "done":
             run.one_step(is_interrupted=interrupted())
             if told is not None:
@@ -122,9 +77,11 @@ class _Run:
         task.module.to(self.where.device)
         self.named = [(name, each) for name, each in task.module.named_parameters() if each.requires_grad]
         self.parameters = [each for _, each in self.named]
+        # What is new in them was drawn by each process for itself.
+        same_everywhere(self.parameters, self.share)
         self.optimiser = torch.optim.AdamW(groups(self.named, config), lr=config.learning_rate, fused=True)
-        self.steps, self._pace_s = steps_of(config, task.epoch_steps), 0.0
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: rate(step, self.steps, config))
+        self._rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self.steps, self._pace_s, self._paced = steps_of(config, task.epoch_steps), 0.0, 0
         self.average = WeightAverage(self.named, config.average) if config.average else None
         self.curve = Curve()
         self.best: dict[str, torch.Tensor] = {}
@@ -135,9 +92,8 @@ class _Run:
     def one_step(self, *, is_interrupted: bool) -> None:
         self.task.prepare(self.step)
         began = time.perf_counter()
-        torch.manual_seed(_mixed(self.config.seed, self.step, self.share.rank))
+        self._set_rates()
         self.task.module.train()
-        self.optimiser.zero_grad(set_to_none=True)
         loss = self._backward()
         # One message: the loss of all, and whether anybody was asked to stop, so that all stop at the same step.
         told = sum_over_all(torch.tensor([loss, float(is_interrupted)], device=self.where.device), self.share).tolist()
@@ -149,7 +105,6 @@ class _Run:
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         self.optimiser.step()
-        self.schedule.step()
         self.step += 1
         if self.average:
             self.average.update(self.step)
@@ -180,23 +135,35 @@ class _Run:
         # The first step allocates what the others use again.
         if not self.config.seconds or not 1 < self.step <= _PACED:
             return
-        self._pace_s += took_s / (_PACED - 1)
+        self._pace_s, self._paced = self._pace_s + took_s, self._paced + 1
         if self.step == _PACED:
-            pace = sum_over_all(torch.tensor([self._pace_s], device=self.where.device), self.share).item()
+            mean_s = torch.tensor([self._pace_s / self._paced], device=self.where.device)
+            pace = sum_over_all(mean_s, self.share).item()
             possible = int(self.config.seconds * self.share.world / max(pace, 1e-6))
             self.steps = max(_PACED, min(self.steps, possible))
 
-    def _backward(self) -> float:
-        """Add the gradient of a step; where memory runs out, the step is computed again in smaller passes."""
+    def _set_rates(self) -> None:
+        share = rate(self.step, self.steps, self.config)
+        for group, whole in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = whole * share
+
+    def _backward(self, onto: Sequence[Tensor | None] | None = None) -> float:
+        """Add the gradient of a step to what is given; where memory runs out, it is computed anew in smaller passes."""
         while True:
+            for at, parameter in enumerate(self.parameters):
+                kept = onto[at] if onto else None
+                parameter.grad = None if kept is None else kept.clone()
+            torch.manual_seed(_mixed(self.config.seed, self.step, self.share.rank))
             try:
                 return self.task.backward(self.step, self.where, self.share)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                self._shrink(error)
+                problem = (str(error).splitlines() or ["no memory left"])[0]
+            # Not while the error is handled: its traceback holds what fills the memory.
+            self._shrink(problem)
 
-    def _shrink(self, error: Exception) -> None:
+    def _shrink(self, problem: str) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         if self.where.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -204,13 +171,11 @@ class _Run:
             raise TrainingError(
                 describe(
                     expected="memory for a pass of one sequence" if self.share.world == 1 else "memory for a pass",
-                    got=str(error).splitlines()[0],
+                    got=problem,
                     remedy="set a smaller tokens_per_pass or max_length, freeze layers, or use a smaller model",
                 )
-            ) from error
-        self.where = Hardware(
-            device=self.where.device, is_bf16=self.where.is_bf16, tokens=max(1, self.where.tokens // 2)
-        )
+            )
+        self.where = replace(self.where, is_frugal=True, tokens=max(1, self.where.tokens // 2))
 
     def _require_finite(self) -> None:
         if not math.isfinite(self.loss):
@@ -225,29 +190,22 @@ class _Run:
     def _attack(self) -> None:
         """Add the gradient of the same batch under disturbed word embeddings."""
         weights = self.task.embeddings
-        if weights is None or weights.grad is None:
+        if weights is None:
             return
-        original = weights.detach().clone()
-        size = self.config.attack_size * float(original.norm(dim=1).mean())
         rounds = self.config.attack_steps if self.config.attack == "pgd" else 1
         clean = [None if each.grad is None else each.grad.clone() for each in self.parameters]
+        original = weights.detach().clone()
         for turn in range(rounds):
-            gradient = weights.grad
-            norm = gradient.norm()
-            if not torch.isfinite(norm) or norm == 0:
+            gradient = torch.zeros_like(weights) if weights.grad is None else weights.grad.clone()
+            # All processes are to be disturbed alike.
+            if not disturb(weights, original, sum_over_all(gradient, self.share), self.config.attack_size, rounds):
                 break
-            with torch.no_grad():
-                weights.add_(gradient / norm * (size if rounds == 1 else 1.5 * size / rounds))
-                drift = weights - original
-                weights.copy_(original + drift * min(1.0, size / float(drift.norm().clamp(min=1e-12))))
             # Only the last round's gradient counts, beside that of the clean batch.
-            self.optimiser.zero_grad(set_to_none=True)
-            if turn == rounds - 1:
-                for parameter, kept in zip(self.parameters, clean, strict=True):
-                    parameter.grad = kept
-            torch.manual_seed(_mixed(self.config.seed, self.step, self.share.rank))
-            self._backward()
-            weights.grad = torch.zeros_like(weights) if weights.grad is None else weights.grad
+            self._backward(clean if turn == rounds - 1 else None)
+        else:
+            clean = [each.grad for each in self.parameters]
+        for parameter, found in zip(self.parameters, clean, strict=True):
+            parameter.grad = found
         with torch.no_grad():
             weights.copy_(original)
 
@@ -255,7 +213,7 @@ class _Run:
         self.curve.losses.append((self.step, self.loss))
         if self.writer is not None:
             self.writer.scalar("loss", self.loss, self.step)
-            self.writer.scalar("learning_rate", float(self.schedule.get_last_lr()[0]), self.step)
+            self.writer.scalar("learning_rate", float(self.optimiser.param_groups[0]["lr"]), self.step)
 
     def _after(self) -> None:
         """Validate and save, where it is time to, or the last chance."""
@@ -263,7 +221,8 @@ class _Run:
         is_last = self.curve.stopped == "interrupted" or self.step == self.steps
         if is_last or (every and self.step % every == 0):
             self._validate()
-        if self.folder is not None and (is_last or self.step % self.config.save_every == 0):
+        is_due = self.config.save_every and self.step % self.config.save_every == 0
+        if self.folder is not None and (is_last or is_due):
             self._save()
 
     def _validate(self) -> None:
@@ -308,12 +267,7 @@ class _Run:
             steps=self.steps,
             stale=self.stale,
             seconds=self.before_s + time.perf_counter() - self._since_s,
-            curve={
-                "losses": self.curve.losses,
-                "metrics": self.curve.metrics,
-                "best_step": self.curve.best_step,
-                "best_metric": self.curve.best_metric,
-            },
+            curve=self.curve.measured(),
         )
         save_state(self.folder, state)
 
@@ -321,69 +275,21 @@ class _Run:
         state = load_state(self.folder) if self.folder is not None else None
         if state is None:
             return
+        require_same(state, self.named, self.folder)
         _put(self.named, state.weights)
         for name, parameter in self.named:
             start = f"{name}."
             found = {key[len(start) :]: value for key, value in state.optimiser.items() if key.startswith(start)}
-            self.optimiser.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device) for key, value in found.items()
-            }
+            if found:
+                self.optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in found.items()}
         self.steps = state.steps
-        for _ in range(state.step):
-            self.schedule.step()
         if self.average:
             self.average.weights.update({name: each.to(self.where.device) for name, each in state.average.items()})
         self.best, self.step, self.stale, self.before_s = state.best, state.step, state.stale, state.seconds
         self.task.restore(state.task)
-        self.curve = Curve(
-            losses=[(int(step), float(value)) for step, value in state.curve["losses"]],
-            metrics=[(int(step), float(value)) for step, value in state.curve["metrics"]],
-            best_step=state.curve["best_step"],
-            best_metric=state.curve["best_metric"],
-        )
-
-
-def groups(named: list[tuple[str, nn.Parameter]], config: OptimiserConfig) -> list[dict[str, Any]]:
-    """Return parameter groups: weight decay for matrices alone, and a learning rate that falls from layer to layer."""
-    layers = {name: _layer_of(name) for name, _ in named}
-    top = 1 + max((layer for layer in layers.values() if layer is not None), default=0)
-    found: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in named:
-        layer = layers[name]
-        factor = 1.0 if layer is None else config.layer_decay ** (top - layer)
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        found.setdefault((factor, decay), []).append(parameter)
-    return [
-        {"params": parameters, "weight_decay": decay, "lr": config.learning_rate * factor}
-        for (factor, decay), parameters in found.items()
-    ]
-
-
-def steps_of(config: OptimiserConfig, epoch_steps: float) -> int:
-    """Return the number of steps that are planned."""
-    if not config.epochs:
-        return config.steps
-    return min(config.steps, max(config.least_steps, round(config.epochs * epoch_steps)))
-
-
-def rate(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Return the share of the learning rate that a step (from 0) of so many takes."""
-    rising = max(1, round(config.warm_up * steps))
-    if step < rising:
-        return (step + 1) / rising
-    if config.decay == "none":
-        return 1.0
-    left = (steps - step) / max(1, steps - rising)
-    return max(0.0, left if config.decay == "linear" else (1 + math.cos(math.pi * (1 - left))) / 2)
-
-
-def _layer_of(name: str) -> int | None:
-    """Return the layer of a parameter from 1, 0 for embeddings, and None for what comes after the layers."""
-    parts = name.split(".")
-    if "embeddings" in parts:
-        return 0
-    numbers = [int(part) for before, part in pairwise(parts) if before == "layer" and part.isdigit()]
-    return numbers[0] + 1 if numbers else None
+        self.curve = Curve.of(state.curve)
+        if self.config.patience and self.stale >= self.config.patience:
+            self.curve.stopped = "early"
 
 
 def _mixed(seed: int, step: int, rank: int) -> int:
@@ -395,30 +301,3 @@ def _put(named: list[tuple[str, nn.Parameter]], weights: Mapping[str, torch.Tens
     with torch.no_grad():
         for name, parameter in named:
             parameter.copy_(weights[name])
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
-
-
-@contextmanager
-def _until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Note Ctrl-C instead of raising, so that a step is never left half-done; a second one stops at once."""
-    asked = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            signal.default_int_handler(number, frame)
-        asked = True
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:
-        # Not the main thread: whoever runs us there stops us in another way.
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

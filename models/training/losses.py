@@ -98,9 +98,9 @@ def distillation(student: Tensor, teacher: Tensor, present: Tensor, temperature:
 def symmetric_divergence(first: Tensor, second: Tensor, present: Tensor) -> Tensor:
     """Return the mean of KL both ways between two passes' softmaxes over each group (g,): R-Drop (Wu et al. 2021).
 
-    A group of one is compared by its two logits' sigmoid.
+    A group of one is compared by its two logits' sigmoid: it has a further logit of 0 beside it.
     """
-    if first.shape[1] == 1:
-        first, second = (torch.cat([each, torch.zeros_like(each)], dim=1) for each in (first, second))
-        present = present.expand(-1, 2)
+    is_alone = present.sum(dim=1, keepdim=True) == 1
+    first, second = (torch.cat([each, torch.zeros_like(each[:, :1])], dim=1) for each in (first, second))
+    present = torch.cat([present, is_alone], dim=1)
     return (distillation(first, second, present, 1.0) + distillation(second, first, present, 1.0)) / 2

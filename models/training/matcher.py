@@ -5,22 +5,26 @@ is the relevance; further ones are the other tasks of a multi-task matcher.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kb.types import FloatArray
 from models.training.config import MatchingConfig
 from models.training.losses import distillation, matching, symmetric_divergence
-from models.training.passes import Hardware, Padded, Tokens, hardware, passes
+from models.training.passes import Hardware, Padded, Tokens, hardware, longest, passes
 from models.training.processes import Share
+from models.training.rounds import add_gradient
 
 Judge = Callable[[Sequence[tuple[str, str]]], FloatArray]
 """(question, candidate text) pairs → logits (n,)."""
+
+_NO_TOPIC = -100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +69,9 @@ class MatchingTask:
         self._module, self._tokenizer, self._groups, self._config = module, tokenizer, groups, config
         self._pad_id, self._seed, self._validate = pad_id, seed, validate
         self._where: Hardware | None = None
+        found: Any = module
+        self._max_length = longest(found.config, config.max_length)
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     @property
     def module(self) -> nn.Module:
@@ -103,8 +110,10 @@ class MatchingTask:
         found: list[Group] = []
         for at in range(step * size, (step + 1) * size):
             epoch, position = divmod(at, count)
-            order = np.random.default_rng([self._seed, epoch]).permutation(count)
-            found.append(self._trimmed(self._groups[int(order[position])], np.random.default_rng([self._seed, at, 1])))
+            if epoch != self._epoch:
+                self._epoch, self._order = epoch, np.random.default_rng([self._seed, epoch]).permutation(count)
+            group = self._groups[int(self._order[position])]
+            found.append(self._trimmed(group, np.random.default_rng([self._seed, at, 1])))
         return found
 
     def backward(self, step: int, where: Hardware, share: Share) -> float:
@@ -113,35 +122,37 @@ class MatchingTask:
         batch = self.batch(step)
         total = sum(group.weight for group in batch)
         ours = [batch[at] for at in share.of(len(batch))]
-        loss = 0.0
-        # A pass may cut a group in two, and a listwise loss needs all of it: logits first, then their gradient.
+        if not ours:
+            return 0.0
         rows = [(at, position) for at, group in enumerate(ours) for position in range(len(group.candidates))]
-        tokens = tokens_of(
-            self._tokenizer, [(ours[at].question, ours[at].candidates[position]) for at, position in rows],
-            self._config.max_length,
-        )  # fmt: skip
-        whole = list(passes(tokens, self._pad_id, where))
-        outputs = [self._outputs(each, where) for each in whole]
-        again = [self._outputs(each, where) for each in whole] if self._config.r_drop else []
+        pairs = [(ours[at].question, ours[at].candidates[position]) for at, position in rows]
+        whole = list(passes(tokens_of(self._tokenizer, pairs, self._max_length), self._pad_id, where))
         order = torch.from_numpy(np.argsort([at for each in whole for at in each.positions])).to(where.device)
-        logits = torch.cat(outputs)[order]
-        objective = self._objective(logits, torch.cat(again)[order] if again else None, ours, rows) / total
-        objective.backward()  # type: ignore[no-untyped-call]
-        loss += float(objective.detach())
-        return loss
+
+        def objective(outputs: Sequence[Tensor]) -> Tensor:
+            views = [torch.cat(list(outputs[start : start + len(whole)]))[order] for start in starts]
+            return self._objective(views, ours, rows) / total
+
+        def forward(each: Padded) -> Tensor:
+            with where.autocast():
+                return _logits(self._module, each)
+
+        # A pass may cut a group in two, and a listwise loss needs all of it.
+        starts = (0, len(whole)) if self._config.r_drop else (0,)
+        return add_gradient(forward, whole * len(starts), objective, where)
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> FloatArray:
         """Return the logits (n,) of (question, candidate text) pairs, with the matcher as it is."""
-        return judge(self._module, self._tokenizer, pairs, self._config.max_length, self._pad_id, self._where)
+        return judge(self._module, self._tokenizer, pairs, self._max_length, self._pad_id, self._where)
 
     def _trimmed(self, group: Group, rng: np.random.Generator) -> Group:
-        """Return a group of at most so many candidates: the right ones, and the first of the wrong ones."""
+        """Return a group of at most so many candidates: the right ones, up to a half, and the first wrong ones."""
         most = self._config.candidates
         if len(group.candidates) <= most:
             return group
         labels = np.asarray(group.labels)
         right, wrong = np.flatnonzero(labels > 0), np.flatnonzero(labels <= 0)
-        right = rng.permutation(right)[: max(1, most // 2)]
+        right = rng.permutation(right)[: max(1, most // 2, most - len(wrong))]
         kept = np.sort(np.concatenate([right, wrong[: most - len(right)]]))
         return Group(
             question=group.question,
@@ -152,17 +163,9 @@ class MatchingTask:
             teacher=[group.teacher[at] for at in kept] if group.teacher else (),
         )
 
-    def _outputs(self, each: Padded, where: Hardware) -> Tensor:
-        """Return the logits (n, tasks) of a pass, with gradient."""
-        with where.autocast():
-            return _logits(self._module, each)
-
-    def _objective(
-        self, outputs: Tensor, again: Tensor | None, groups: Sequence[Group], rows: Sequence[tuple[int, int]]
-    ) -> Tensor:
-        """Return the weighted sum of the losses of groups."""
-        config = self._config
-        device = outputs.device
+    def _objective(self, views: Sequence[Tensor], groups: Sequence[Group], rows: Sequence[tuple[int, int]]) -> Tensor:
+        """Return the weighted sum of the losses of groups, from one or two views of their logits (n, tasks)."""
+        config, device = self._config, views[0].device
         width = max(len(group.candidates) for group in groups)
         at = torch.tensor([row * width + position for row, position in rows], device=device)
 
@@ -171,34 +174,33 @@ class MatchingTask:
 
         present = in_groups(torch.ones(len(rows), device=device)) > 0
         labels = in_groups(torch.tensor([float(groups[r].labels[p]) for r, p in rows], device=device))
-        weight = torch.tensor([group.weight for group in groups], device=device)
-        views = [outputs] if again is None else [outputs, again]
-        losses = [
-            matching(
-                in_groups(view[:, 0]), labels, present, config.loss, smoothing=config.smoothing, margin=config.margin
-            )
-            for view in views
-        ]
+        logits = [in_groups(view[:, 0]) for view in views]
+        settings = {"smoothing": config.smoothing, "margin": config.margin}
+        losses = [matching(each, labels, present, config.loss, **settings) for each in logits]
         loss = torch.stack(losses).mean(dim=0)
-        if again is not None:
-            loss = loss + config.r_drop * symmetric_divergence(
-                in_groups(outputs[:, 0]), in_groups(again[:, 0]), present
-            )
-        if config.distil_weight and all(group.teacher for group in groups):
-            teacher = in_groups(torch.tensor([float(groups[r].teacher[p]) for r, p in rows], device=device))
-            learned = distillation(in_groups(outputs[:, 0]), teacher, present, config.distil_temperature)
-            loss = (1 - config.distil_weight) * loss + config.distil_weight * learned
-        if config.topic_weight and all(group.topics for group in groups):
-            topics = torch.tensor([int(groups[r].topics[p]) for r, p in rows], device=device)
-            each = nn.functional.cross_entropy(outputs[:, 1:], topics, reduction="none")
+        if len(views) > 1:
+            loss = loss + config.r_drop * symmetric_divergence(logits[0], logits[1], present)
+        if config.distil_weight:
+            is_taught = torch.tensor([bool(group.teacher) for group in groups], device=device)
+            known = [float(groups[r].teacher[p]) if groups[r].teacher else 0.0 for r, p in rows]
+            teacher = in_groups(torch.tensor(known, device=device))
+            learned = distillation(logits[0], teacher, present, config.distil_temperature)
+            loss = torch.where(is_taught, (1 - config.distil_weight) * loss + config.distil_weight * learned, loss)
+        if config.topic_weight and views[0].shape[1] > 1:
+            topics = [int(groups[r].topics[p]) if groups[r].topics else _NO_TOPIC for r, p in rows]
+            target = torch.tensor(topics, device=device)
+            each = functional.cross_entropy(views[0][:, 1:], target, ignore_index=_NO_TOPIC, reduction="none")
             loss = loss + config.topic_weight * in_groups(each).sum(dim=1) / present.sum(dim=1)
-        return (loss * weight).sum()
+        return (loss * torch.tensor([group.weight for group in groups], device=device)).sum()
 
 
 def tokens_of(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], max_length: int) -> list[Tokens]:
     """Return (question, candidate text) pairs tokenised; of the longer text the end is cut off."""
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
+    # Only where it is another one: a tokenizer can't be changed while another thread uses it.
+    if tokenizer.padding is not None:
+        tokenizer.no_padding()
+    if (tokenizer.truncation or {}).get("max_length") != max_length:
+        tokenizer.enable_truncation(max_length)
     return [Tokens(ids=each.ids, kinds=each.type_ids) for each in tokenizer.encode_batch_fast(list(pairs))]
 
 
@@ -211,7 +213,7 @@ def judge(
     where: Hardware | None = None,
 ) -> FloatArray:
     """Return the logits (n,) of (question, candidate text) pairs."""
-    where = where or hardware("fp32")
+    where = where or replace(hardware("fp32"), device=next(module.parameters()).device)
     found = np.empty(len(pairs), dtype=np.float32)
     was_training = module.training
     module.eval()

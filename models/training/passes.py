@@ -45,6 +45,8 @@ class Hardware:
     is_bf16: bool
     tokens: int
     """Of one pass, padding included."""
+    is_frugal: bool = False
+    """Keep what the backward pass needs of one pass at a time, and so compute every pass twice."""
 
     def autocast(self) -> AbstractContextManager[object]:
         """Matrix products in bfloat16 where that was chosen; sums, norms and losses stay in float32."""
@@ -52,12 +54,16 @@ class Hardware:
 
 
 def hardware(precision: Precision = "auto", tokens_per_pass: int = 0) -> Hardware:
-    """Return the GPU where there is one, else the processor; bfloat16 where it is quicker, unless one is named."""
+    """Return the GPU where there is one, else the processor; bfloat16 where it is quicker, unless one is named.
+
+    Whoever limits the tokens of a pass wants to save memory: of several passes one at a time is kept.
+    """
     is_gpu = torch.cuda.is_available()
     device = torch.device("cuda", torch.cuda.current_device()) if is_gpu else torch.device("cpu")
     quick = torch.cuda.is_bf16_supported() if is_gpu else _has_bf16()
     tokens = tokens_per_pass or (_GPU_TOKENS if is_gpu else _CPU_TOKENS)
-    return Hardware(device=device, is_bf16=precision == "bf16" or (precision == "auto" and quick), tokens=tokens)
+    is_bf16 = precision == "bf16" or (precision == "auto" and quick)
+    return Hardware(device=device, is_bf16=is_bf16, tokens=tokens, is_frugal=tokens_per_pass > 0)
 
 
 def passes(sequences: Sequence[Tokens], pad_id: int, where: Hardware) -> Iterator[Padded]:
@@ -82,6 +88,22 @@ def padded(sequences: Sequence[Tokens], pad_id: int, device: torch.device, posit
         attention_mask=mask.to(device, non_blocking=True),
         token_type_ids=kinds.to(device, non_blocking=True),
     )
+
+
+def longest(config: object, wanted: int) -> int:
+    """Return how many tokens of a sequence a transformer reads: as many as wanted, and as it has positions for."""
+    positions = getattr(config, "max_position_embeddings", None) or wanted
+    if "roberta" in str(getattr(config, "model_type", "")):
+        # Its first position is the one after that of padding.
+        positions -= int(getattr(config, "pad_token_id", None) or 1) + 1
+    return min(wanted, int(positions))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left."""
+    # On the processor torch has no error of its own for it, and says it differently from system to system.
+    says = ("not enough memory", "can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(each in str(error) for each in says)
 
 
 def _has_bf16() -> bool:

@@ -53,16 +53,26 @@ def sum_over_all(values: Tensor, share: Share) -> Tensor:
     return values
 
 
+def same_everywhere(parameters: Sequence[torch.nn.Parameter], share: Share) -> None:
+    """Give all processes the parameters of the first."""
+    if share.world > 1:
+        for each in parameters:
+            distributed.broadcast(each.detach(), 0)
+
+
 def sum_gradients(parameters: Sequence[torch.nn.Parameter], share: Share) -> None:
     """Replace every gradient by its sum over the processes; one message for all of them."""
     if share.world == 1:
         return
     gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-    flat = torch.cat([each.reshape(-1).float() for each in gradients])
+    has_one = torch.tensor([float(each.grad is not None) for each in parameters], device=gradients[0].device)
+    flat = torch.cat([has_one, *(each.reshape(-1).float() for each in gradients)])
     distributed.all_reduce(flat)
-    start = 0
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = flat[start : start + gradient.numel()].view_as(gradient).to(gradient.dtype)
+    start = len(parameters)
+    for parameter, gradient, known in zip(parameters, gradients, flat[:start].tolist(), strict=True):
+        found = flat[start : start + gradient.numel()].view_as(gradient).to(gradient.dtype)
+        # Without a gradient in any process there is none, as with one: the optimiser would let the weights decay.
+        parameter.grad = found if known else None
         start += gradient.numel()
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from kb.errors import TrainingError, describe
 
@@ -46,8 +47,6 @@ def save_state(folder: Path, state: TrainingState) -> None:
         TrainingError: there is no room for it.
     """
     part, final = folder / _PART, folder / _STATE
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     tensors = {
         f"{group}/{name}": torch.as_tensor(value).detach().cpu().contiguous()
         for group in _GROUPS
@@ -55,11 +54,15 @@ def save_state(folder: Path, state: TrainingState) -> None:
     }
     about = {name: value for name, value in asdict(_without_tensors(state)).items() if name not in _GROUPS}
     try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
         save_file(tensors, part / _TENSORS)
-        with (part / _ABOUT).open("w", encoding="utf-8") as stream:
-            json.dump(about, stream)
-            stream.flush()
+        with (part / _TENSORS).open("rb") as stream:
             os.fsync(stream.fileno())
+        with (part / _ABOUT).open("w", encoding="utf-8") as text:
+            json.dump(about, text)
+            text.flush()
+            os.fsync(text.fileno())
     except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(
@@ -85,6 +88,25 @@ def load_state(folder: Path) -> TrainingState | None:
         found["task"] = {key: np.asarray(value) for key, value in found["task"].items()}
         return TrainingState(**found, **about)
     return None
+
+
+def require_same(state: TrainingState, named: Sequence[tuple[str, nn.Parameter]], folder: Path | None) -> None:
+    """Refuse a state that is of other parameters than those that are trained.
+
+    Raises:
+        TrainingError: it is.
+    """
+    wanted = {name: tuple(each.shape) for name, each in named}
+    found = {name: tuple(each.shape) for name, each in state.weights.items()}
+    if wanted != found:
+        other = sorted(set(wanted.items()) ^ set(found.items()))[0]
+        raise TrainingError(
+            describe(
+                expected=f"the state of this training in {folder}",
+                got=f"that of another (see {other[0]})",
+                remedy="remove it, or train in another folder",
+            )
+        )
 
 
 def _without_tensors(state: TrainingState) -> TrainingState:

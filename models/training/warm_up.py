@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from kb.errors import TrainingError, describe
 from models.training.config import WarmUpConfig
-from models.training.passes import Hardware, Tokens, passes
+from models.training.passes import Hardware, Tokens, longest, passes
 from models.training.processes import Share
 
 _KEPT, _RANDOM = 0.1, 0.1
@@ -35,14 +35,18 @@ class WarmUpTask:
     ) -> None:
         """Take the transformer that is warmed up, its tokenizer and the organisation's texts."""
         tokenizer.no_padding()
-        tokenizer.enable_truncation(config.max_length)
+        model: Any = body
+        tokenizer.enable_truncation(longest(model.config, config.max_length))
         self._tokens = [each.ids for each in tokenizer.encode_batch_fast(list(texts))]
-        self._module = _WithTokenHead(body)
+        with torch.random.fork_rng(devices=[]):
+            # The head is the same whatever was drawn before.
+            torch.manual_seed(seed)
+            self._module = _WithTokenHead(body)
         self._config, self._pad_id, self._seed = config, pad_id, seed
         mask_id = tokenizer.token_to_id("[MASK]") or tokenizer.token_to_id("<mask>")
         self._mask_id = _known(mask_id)
         self._special = frozenset(tokenizer.encode("").ids)
-        self._vocabulary = tokenizer.get_vocab_size()
+        self._vocabulary = min(tokenizer.get_vocab_size(), int(model.config.vocab_size))
 
     @property
     def module(self) -> nn.Module:
