@@ -80,16 +80,30 @@ class Judges:
         evidence = self.retriever.evidence(asked.question, asked.vector, asked.hidden)
         return self._text(row, evidence, settings, asked.hidden)
 
+    def tops(self, question: str, vector: FloatArray, hidden: Sequence[int] = ()) -> tuple[int, ...]:
+        """Return the row that each judge puts first on its own: embeddings, and the probe where there is one."""
+        evidence = self.retriever.evidence(question, vector, hidden)
+        nearest = self.retriever.entries[int(evidence.similarities.argmax())].row
+        values = self._probed(vector, hidden)
+        return (nearest,) if values is None else (nearest, int(values.argmax()))
+
     def _prior(self, question: str, vector: FloatArray, hidden: Sequence[int]) -> tuple[Evidence, IntArray, FloatArray]:
         evidence = self.retriever.evidence(question, vector, hidden)
         rows = np.argsort(-evidence.fused, kind="stable")[: self.retriever.config.top_k]
         rows = rows[np.isfinite(evidence.fused[rows])]
         prior = evidence.fused[rows]
-        if self.probe is not None and self.probe_entries is not None:
-            group = np.flatnonzero(np.isin(self.probe_entries, np.asarray(hidden, dtype=np.int64)))
-            values = self.probe.without(vector[None, :], group.tolist())[0]
+        values = self._probed(vector, hidden)
+        if values is not None:
             prior = prior + np.float32(self.probe_weight) * values[rows]
         return evidence, rows, np.asarray(prior, dtype=np.float32)
+
+    def _probed(self, vector: FloatArray, hidden: Sequence[int]) -> FloatArray | None:
+        """Return what the probe says of every pair (n,), or None where there is none."""
+        if self.probe is None or self.probe_entries is None:
+            return None
+        group = np.flatnonzero(np.isin(self.probe_entries, np.asarray(hidden, dtype=np.int64)))
+        values: FloatArray = self.probe.without(vector[None, :], group.tolist())[0]
+        return values
 
     def _text(self, row: int, evidence: Evidence, settings: MatchSettings, hidden: Sequence[int]) -> str:
         candidate = self.retriever.candidate(row, evidence)

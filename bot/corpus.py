@@ -21,6 +21,8 @@ class Corpus:
     pairs: Sequence[QAPair]
     train: Sequence[LabeledPair]
     valid: Sequence[LabeledPair]
+    unlabelled: Sequence[str] = ()
+    """Questions that nobody has labelled, to be learnt from where they are answered surely."""
 
     def known(self) -> list[QAPair]:
         """Return the pairs without what is held out: what validation asks must not be among their phrasings."""

@@ -5,7 +5,7 @@ Each stage leaves its result in the run's folder; a run that was killed goes on 
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from bot.calibration import calibrate, off_topic_bank, own_phrasings
 from bot.config import Config
 from bot.corpus import Corpus, Question, asked_of, contrastive_data, questions_of, sampled
 from bot.indexing import judges_of, speller_of
+from bot.matching_data import matching_groups, topics_of
 from bot.measuring import chosen_settings, measured
+from bot.self_training import pseudo_labeled
 from bot.serving import Models
 from kb.entries import entries_of
 from kb.errors import TrainingError, describe
@@ -30,13 +32,17 @@ from models.calibrate import Calibration
 from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
+from models.export import ABOUT as ENCODER_ABOUT
 from models.folder import open_model
 from models.matcher_export import ABOUT, export_matcher
 from models.training.adapt import adapted
-from models.training.augment import Augmenter
+from models.training.augment import Augmenter, read_synonyms
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
 from models.training.config import TrainingConfig
+from models.training.data import LabeledPair
+from models.training.distil import EncoderDistillation, load_teacher, require_teacher, shallower, taught
 from models.training.encoder import ContrastiveTask
+from models.training.labeled_files import read_labeled, write_labeled
 from models.training.loop import Curve, fit
 from models.training.matcher import Group, Judge, MatchingTask
 from models.training.processes import Share, wait_for_all
@@ -46,6 +52,8 @@ from models.training.writers import Writers
 Progress = Callable[[str, int, int, str], None]
 """Told the stage, what is done of it, all that is to do, and a note."""
 
+AGAIN, DISTILLED = "encoder_again", "encoder_distilled"
+"""Stages that are there on demand: the encoder trained anew with pseudo-labels, and the matcher distilled into it."""
 TUNED_VECTORS = "vectors"
 """Folder of a run with the vectors of the encoder that it trained."""
 
@@ -101,6 +109,11 @@ class FineTuning:
         self.encoders, self.vectors = encoders, vectors
         self.share, self.progress, self.writers = share or Share(), progress, writers
         self.base = open_model(training.encoder_base or config.encoder.model)
+        require_teacher(training)
+        synonyms = read_synonyms(Path(training.augment_synonyms)) if training.augment_synonyms else None
+        is_augmented = training.contrastive.augment or training.contrastive.splice
+        self._augmenter = Augmenter(training.augment, synonyms=synonyms) if is_augmented else None
+        self._topics = topics_of(corpora, training)
         self._valid = [
             sampled(questions_of(corpus.valid, corpus.pairs), training.validation_questions, training.split.seed)
             for corpus in corpora
@@ -114,21 +127,23 @@ class FineTuning:
             ModelError: a base model is missing, refused, or of the wrong kind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        before = self._calibrated(self._base_models())[1]
-        curves = {}
-        encoder, curves["encoder"] = self._stage(ENCODER, self._train_encoder)
-        tuned = load_encoder(str(encoder), cache=self._runtime(), runtime=self.config.encoder.runtime)
-        wait_for_all(self.share)
-        models = Models(encoder=tuned)
-        matcher = None
-        # Whoever stopped the encoder wants what there is.
-        if self.training.matcher.steps and curves["encoder"].stopped != "interrupted":
+        metrics = {"before": self._calibrated(self._base_models())[1]}
+        curves: dict[str, Curve] = {}
+        encoder = self._trained_encoder(curves, metrics)
+        matcher, models = None, self._loaded(encoder)
+        # Whoever stopped a stage wants what there is.
+        if (self.training.matcher.steps or self.training.distil.optimiser.steps) and not _is_stopped(curves):
             judged = [self._judges(corpus, models) for corpus in self.corpora]
-            matcher, curves["matcher"] = self._stage(
-                MATCHER, lambda target: self._train_matcher(judged, encoder, target)
-            )
-            models = self._with_matcher(models, matcher, judged)
-        metrics = {"before": before}
+            if self.training.matcher.steps:
+                matcher, curves[MATCHER] = self._stage(
+                    MATCHER, lambda target: self._train_matcher(judged, encoder, target)
+                )
+            if self.training.distil.optimiser.steps and not _is_stopped(curves):
+                encoder, curves[DISTILLED] = self._distil(judged, encoder, matcher)
+                models = self._loaded(encoder)
+                judged = [self._judges(corpus, models) for corpus in self.corpora]
+            if matcher is not None:
+                models = self._with_matcher(models, matcher, judged)
         calibration, metrics["after"] = self._calibrated(models)
         return FineTuned(
             encoder=encoder,
@@ -154,10 +169,32 @@ class FineTuning:
             wait_for_all(self.share)
         return target, Curve(**json.loads(curve_file.read_text(encoding="utf-8")))
 
-    def _train_encoder(self, target: Path) -> Curve:
+    def _trained_encoder(self, curves: dict[str, Curve], metrics: dict[str, dict[str, float]]) -> Path:
+        """Return the folder of the encoder, trained anew where unlabelled questions give something to learn."""
+        encoder, curves[ENCODER] = self._stage(
+            ENCODER, lambda target: self._train_encoder(self.corpora, ENCODER, target)
+        )
+        if not any(corpus.unlabelled for corpus in self.corpora) or _is_stopped(curves):
+            return encoder
+        extended, metrics["self_training"] = self._with_pseudo_labels(self._loaded(encoder))
+        if metrics["self_training"]["taken"]:
+            encoder, curves[AGAIN] = self._stage(AGAIN, lambda target: self._train_encoder(extended, AGAIN, target))
+        return encoder
+
+    def _loaded(self, encoder: Path) -> Models:
+        """Return a trained encoder ready to serve; its graph is the only one of an encoder in the run's folder."""
+        if self.share.is_first:
+            for other in self._runtime().glob("*/" + ENCODER_ABOUT):
+                if other.parent.name != open_model(str(encoder)).encoder_id:
+                    shutil.rmtree(other.parent)
+        found = load_encoder(str(encoder), cache=self._runtime(), runtime=self.config.encoder.runtime)
+        wait_for_all(self.share)
+        return Models(encoder=found)
+
+    def _train_encoder(self, corpora: Sequence[Corpus], name: str, target: Path) -> Curve:
         module, tokenizer, pad_id = load_encoder_module(self.base)
         training = self.training
-        data = contrastive_data(self.corpora)
+        data = contrastive_data(corpora)
         if training.warm_up.optimiser.steps:
             texts = [*data.questions, *(text for texts in data.answers for text in texts[:1])]
             warm_up = WarmUpTask(module.body, tokenizer, texts, training.warm_up, pad_id=pad_id, seed=training.seed)
@@ -175,22 +212,72 @@ class FineTuning:
             prompt=self.base.prompt,
             seed=training.seed,
             validate=self._validate_encoder if any(self._valid) and training.encoder.validate_every else None,
-            augmenter=Augmenter(training.augment) if training.contrastive.augment else None,
+            augmenter=self._augmenter,
         )
-        curve = self._fit("Training encoder", task, training.encoder, ENCODER)
+        curve = self._fit("Training encoder", task, training.encoder, name)
         if self.share.is_first:
             module.body = plain(module.body)
             save_encoder(module, self.base, target)
         return curve
 
+    def _with_pseudo_labels(self, models: Models) -> tuple[list[Corpus], dict[str, float]]:
+        """Return the corpora with what is learnt from their unlabelled questions, and how many there are of each."""
+        extended, taken = [], 0
+        for at, (corpus, valid) in enumerate(zip(self.corpora, self._valid, strict=True)):
+            file = self.folder / f"pseudo.{at}.jsonl"
+            if corpus.unlabelled and self.share.is_first and not file.is_file():
+                write_labeled(file, self._pseudo_labeled(corpus, valid, models))
+            wait_for_all(self.share)
+            rows = read_labeled(file) if corpus.unlabelled else []
+            taken += len(rows)
+            extended.append(replace(corpus, train=[*corpus.train, *rows]))
+        questions = sum(len(corpus.unlabelled) for corpus in self.corpora)
+        return extended, {"questions": float(questions), "taken": float(taken)}
+
+    def _pseudo_labeled(self, corpus: Corpus, valid: Sequence[Question], models: Models) -> list[LabeledPair]:
+        judges = self._judges(corpus, models)
+        calibration, _ = self._assess(judges, valid)
+        asked = asked_of(valid, models.encoder, {})
+        bank = off_topic_bank()[1::2]
+        return pseudo_labeled(
+            corpus, judges, calibration, asked, bank, self.training.self_training, self.training.split
+        )
+
+    def _distil(self, judged: Sequence[Judges], encoder: Path, matcher: Path | None) -> tuple[Path, Curve]:
+        """Return the folder of the encoder after it learnt from the matcher, or from the teacher, and the curve."""
+
+        def train(target: Path) -> Curve:
+            training = self.training
+            groups = taught(self._groups(judged), load_teacher(str(matcher or training.teacher)))
+            base = open_model(str(encoder))
+            module, tokenizer, pad_id = load_encoder_module(base)
+            task = EncoderDistillation(
+                module,
+                tokenizer,
+                groups,
+                training.distil,
+                pad_id=pad_id,
+                prompt=base.prompt,
+                seed=training.seed,
+                validate=self._validate_encoder if any(self._valid) else None,
+            )
+            curve = self._fit("Distilling into encoder", task, training.distil.optimiser, DISTILLED)
+            if self.share.is_first:
+                save_encoder(module, base, target)
+            return curve
+
+        return self._stage(DISTILLED, train)
+
     def _train_matcher(self, judged: Sequence[Judges], encoder: Path, target: Path) -> Curve:
         training = self.training
         base = open_model(training.matcher_base) if training.matcher_base else open_model(str(encoder))
-        module, tokenizer, pad_id = load_matcher_module(base)
+        module, tokenizer, pad_id = load_matcher_module(base, 1 + len(self._topics))
+        if training.keep_layers:
+            module = shallower(module, training.keep_layers)
         module, plain = adapted(module, training.adapt)
-        groups = [
-            group for corpus, each in zip(self.corpora, judged, strict=True) for group in self._groups(corpus, each)
-        ]
+        groups = self._groups(judged)
+        if training.teacher and training.matching.distil_weight:
+            groups = taught(groups, load_teacher(training.teacher))
         task = MatchingTask(
             module,
             tokenizer,
@@ -225,25 +312,19 @@ class FineTuning:
         if self.progress is not None and self.share.is_first:
             self.progress(stage, done, total, note)
 
-    def _groups(self, corpus: Corpus, judges: Judges) -> list[Group]:
-        """Return the matcher's training groups: what retrieval finds for each question that must not know itself."""
-        reading, count = self.training.reading, self.training.matching.candidates
-        questions = questions_of(corpus.train, corpus.pairs)
-        groups = []
-        for done, (question, asked) in enumerate(
-            zip(questions, asked_of(questions, judges.retriever.encoder, _own(judges.retriever)), strict=True)
-        ):
-            read = judges.read(asked, reading, 2 * count)
-            found = dict(zip(read.rows.tolist(), read.texts, strict=True))
-            right = [row for row in found if row in question.rows] or sorted(question.rows)
-            row = right[0]
-            wrong = [each for each in found if each not in question.rows][: count - 1]
-            texts = [found.get(row) or judges.text_of(asked, row, reading), *(found[each] for each in wrong)]
-            if wrong:
-                labels = [1.0, *(0.0 for _ in wrong)]
-                groups.append(Group(question=question.text, candidates=texts, labels=labels, weight=question.weight))
-            self._tell("Mining negatives", done + 1, len(questions))
-        return groups
+    def _groups(self, judged: Sequence[Judges]) -> list[Group]:
+        """Return the matcher's training groups over all corpora."""
+        return [
+            group
+            for corpus, judges in zip(self.corpora, judged, strict=True)
+            for group in matching_groups(
+                corpus,
+                judges,
+                self.training,
+                self._topics,
+                lambda done, total: self._tell("Mining negatives", done, total),
+            )
+        ]
 
     def _validate_encoder(self, encode: Callable[[Sequence[str]], FloatArray]) -> float:
         """Return the mean over corpora of P@1 of retrieval with an encoder that is still being trained."""
@@ -350,9 +431,8 @@ class _Encoding:
         self.dimension = dimension
 
 
-def _own(retriever: Retriever) -> dict[tuple[int, str], int]:
-    """Return the entry of each question and phrasing, by row and text."""
-    return {(entry.row, entry.text): at for at, entry in enumerate(retriever.entries) if entry.role != "answer"}
+def _is_stopped(curves: Mapping[str, Curve]) -> bool:
+    return any(curve.stopped == "interrupted" for curve in curves.values())
 
 
 def _means(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -44,6 +44,7 @@ def train(
     training: TrainingConfig,
     *,
     verdicts: Sequence[LabeledPair] = (),
+    unlabelled: Sequence[str] = (),
     share: Share | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -58,6 +59,7 @@ def train(
         config: how the knowledge base is retrieved from.
         training: see `TrainingConfig`.
         verdicts: further labelled questions.
+        unlabelled: questions to be learnt from where they are answered surely.
         share: our part, where several processes train.
         fresh: begin anew even where a killed run could be gone on with.
         progress: told of every step.
@@ -74,7 +76,7 @@ def train(
     share = share or Share()
     with store.view() as unit:
         pairs = list(unit.pairs())
-    corpus, manifest = corpus_of(pairs, training, verdicts)
+    corpus, manifest = corpus_of(pairs, training, verdicts, unlabelled)
     folder = var / RUNS / run_id(manifest, training, config)
     if fresh and share.is_first:
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +104,10 @@ def train(
 
 
 def corpus_of(
-    pairs: Sequence[QAPair], training: TrainingConfig, verdicts: Sequence[LabeledPair] = ()
+    pairs: Sequence[QAPair],
+    training: TrainingConfig,
+    verdicts: Sequence[LabeledPair] = (),
+    unlabelled: Sequence[str] = (),
 ) -> tuple[Corpus, dict[str, Any]]:
     """Return the corpus of a knowledge base, split into training and validation, and the manifest of its data.
 
@@ -111,7 +116,11 @@ def corpus_of(
     """
     learned, held_out = split(labeled_pairs(pairs, verdicts), training.split)
     require_enough(learned, pairs, training.needs)
-    return Corpus(pairs=pairs, train=learned, valid=held_out), data_manifest(learned, held_out, pairs, training.split)
+    manifest = data_manifest(learned, held_out, pairs, training.split)
+    if unlabelled:
+        digest = hashlib.sha256(json.dumps(sorted(unlabelled)).encode()).hexdigest()
+        manifest |= {"unlabelled": len(unlabelled), "unlabelled_hash": digest}
+    return Corpus(pairs=pairs, train=learned, valid=held_out, unlabelled=unlabelled), manifest
 
 
 def make_checkpoint(

@@ -97,16 +97,18 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
     from transformers.utils.logging import disable_progress_bar
 
     from models.pooling import SentenceModule
+    from models.training.adapters import restored, unreported
 
     try:
         disable_progress_bar()
-        body, info = AutoModel.from_pretrained(
-            str(model.path),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with unreported(model):
+            body, info = AutoModel.from_pretrained(
+                str(model.path),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
         tokenizer = AutoTokenizer.from_pretrained(str(model.path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
@@ -117,6 +119,7 @@ def load_torch(model: ModelFolder) -> tuple["torch.nn.Module", Any]:
             )
         ) from error
     require_whole(info, model)
+    restored(body, model)
     return SentenceModule(body, model.pooling).eval(), tokenizer
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, evaluate, knowledge, train
+from bot.cli import checkpoints, evaluate, knowledge, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -16,5 +16,6 @@ app.command("import")(knowledge.import_)
 app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)
 app.command("train")(train.train)
+app.command("tune")(tune.tune_)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")

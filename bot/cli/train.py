@@ -9,6 +9,7 @@ from bot.build import open_database
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
 from bot.config import training_of
 from bot.promotion import promote as promoted
+from bot.self_training import read_unlabelled
 from bot.training import Trained
 from bot.training import train as trained
 from kb.store import KnowledgeStore
@@ -32,6 +33,13 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew, even where a killed training could be gone on with.")
     ] = False,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabelled",
+            help="Questions without labels, a text file or a CSV with a column question or text: self-training.",
+        ),
+    ] = None,
     var: Var = DEFAULT_VAR,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -40,6 +48,7 @@ def train(
     settings = config_of(var, config)
     training = training_of(settings, preset).seeded(seed)
     verdicts = [row for path in labeled or () for row in read_labeled(path)]
+    questions = read_unlabelled(unlabelled) if unlabelled else []
     # torch is imported here, and not by commands that don't train.
     from models.training.processes import joined
 
@@ -47,7 +56,10 @@ def train(
     try:
         store = KnowledgeStore(engine)
         with joined() as share, stages() as told:
-            done = trained(store, var, settings, training, verdicts=verdicts, share=share, fresh=fresh, progress=told)
+            done = trained(
+                store, var, settings, training,
+                verdicts=verdicts, unlabelled=questions, share=share, fresh=fresh, progress=told,
+            )  # fmt: skip
         if done is None:
             return
         is_served = promote and _is_fit(done)
@@ -94,6 +106,9 @@ def _say(done: Trained, *, is_served: bool, was_wanted: bool) -> None:
     for name, value in after.items():
         if name != "questions":
             say(f"  {name:18} {before.get(name, float('nan')):.4f} → {value:.4f}")
+    learnt = done.result.metrics.get("self_training")
+    if learnt:
+        say(f"  learnt from {learnt['taken']:.0f} of {learnt['questions']:.0f} unlabelled questions")
     if after:
         say(f"  on {after['questions']:.0f} questions that were held out")
     else:

@@ -18,6 +18,7 @@ from models.cross_encoder import MAX_LENGTH
 from models.export import load_torch, require_whole
 from models.folder import ModelFolder
 from models.pooling import SentenceModule
+from models.training.adapters import ADDED, restored
 from models.training.passes import longest
 
 _CONFIG_NEEDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
@@ -90,6 +91,7 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) 
         transformers_logging.set_verbosity(before)
     _require_layers(module, model)
     require_whole(info, model)
+    restored(module, model)
     reads_first_token_alone(module)
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
@@ -106,7 +108,8 @@ def save_encoder(module: SentenceModule, base: ModelFolder, folder: Path) -> Non
     body: Any = module.body
     save_file({name: each.detach().cpu().contiguous() for name, each in _own(body)}, folder / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
-    _write(folder / "config.json", _in_float32(base.config))
+    added = getattr(body.config, ADDED, None)
+    _write(folder / "config.json", {**_in_float32(base.config), **({ADDED: added} if added else {})})
     _copy_tokenizer(base, folder)
     pooling = folder / "1_Pooling"
     pooling.mkdir(exist_ok=True)

@@ -10,7 +10,8 @@ from models.training.data import NeedsConfig, SplitConfig
 Preset = Literal["quick", "balanced", "best"]
 Precision = Literal["auto", "fp32", "bf16"]
 MatcherLoss = Literal["bce", "mse", "listwise", "margin"]
-Adaptation = Literal["full", "frozen", "lora", "ia3"]
+Adaptation = Literal["full", "frozen", "lora", "ia3", "adapters", "prefix"]
+DistilLoss = Literal["kl", "margin_mse"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,10 @@ class AdaptConfig:
     """Layers from below that stay as they are, for `frozen`; the embeddings always do."""
     rank: int = 16
     """Of the matrices that `lora` adds (Hu et al. 2022)."""
+    adapter_size: int = 32
+    """Width of the bottlenecks of `adapters` (Houlsby et al. 2019)."""
+    prefix_length: int = 16
+    """Keys and values that `prefix` puts before the text in every layer (Li & Liang 2021)."""
     alpha: int = 32
     """Scale of what `lora` adds, over its rank."""
     dropout: float = 0.1
@@ -110,6 +115,8 @@ class ContrastiveConfig:
     """A pair is drawn in proportion to its number of questions to this power: 1 as they come, 0 all alike."""
     augment: float = 0.0
     """Share of the questions that are augmented."""
+    splice: float = 0.0
+    """Share of the questions that end as another question of their pair does."""
     max_length: int = 160
     """Tokens that are read of a text in training."""
     is_cached: bool = False
@@ -131,11 +138,43 @@ class MatchingConfig:
     """Weight of the divergence between two passes with different dropout (Wu et al. 2021); 0 makes one pass."""
     topic_weight: float = 0.0
     """Weight of telling the topic of the candidate's pair from the question and candidate (multi-task)."""
+    balance: float = 0.0
+    """β of the effective number of samples by which questions of rare pairs weigh more (Cui et al. 2019); 0: alike."""
     distil_weight: float = 0.0
     """Weight of the teacher's logits, where there are any, beside the labels."""
     distil_temperature: float = 2.0
     max_length: int = 160
     """Tokens of question and candidate together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistilConfig:
+    """How the matcher is distilled into the encoder; with 0 steps it is not."""
+
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(steps=0, learning_rate=1e-5))
+    loss: DistilLoss = "kl"
+    """`kl`: of the softmax over candidates (Hinton et al. 2015); `margin_mse`: of margins (Hofstätter et al. 2020)."""
+    questions: int = 16
+    """Of a batch."""
+    temperature: float = 0.05
+    """By which cosines are divided to be logits."""
+    softness: float = 1.0
+    """Temperature of both softmaxes of `kl`."""
+    max_length: int = 160
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelfTrainingConfig:
+    """Which unlabelled questions are learnt from as what they were answered with."""
+
+    precision: float = 0.95
+    """Share of validation questions that must be answered rightly from the confidence on that is asked for."""
+    fewest: int = 20
+    """Validation questions that must reach that confidence; with fewer nothing is learnt from."""
+    most_per_pair: int = 5
+    """Questions that one pair may get, the surest first."""
+    weight: float = 0.5
+    """Of such a question beside a labelled one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +185,12 @@ class TrainingConfig:
     """A local folder or a name on the hub; empty: the encoder that is configured for serving."""
     matcher_base: str = ""
     """The same for the matcher; empty: the encoder as it was just trained."""
+    teacher: str = ""
+    """A matcher whose logits are distilled into this one (`matching.distil_weight`), or into the encoder."""
+    keep_layers: int = 0
+    """Layers of its base that the matcher keeps, evenly spread; 0 keeps all."""
+    augment_synonyms: str = ""
+    """File of synonyms for the augmentation: one group a line, commas between."""
     split: SplitConfig = field(default_factory=SplitConfig)
     needs: NeedsConfig = field(default_factory=NeedsConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -155,6 +200,9 @@ class TrainingConfig:
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     matcher: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(steps=0))
     matching: MatchingConfig = field(default_factory=MatchingConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
+    self_training: SelfTrainingConfig = field(default_factory=SelfTrainingConfig)
+    """Only where there are unlabelled questions."""
     reading: MatchSettings = field(default_factory=MatchSettings)
     """What the matcher reads of a candidate; weight and margin are chosen on validation questions."""
     validation_questions: int = 400
@@ -169,6 +217,7 @@ class TrainingConfig:
             warm_up=replace(self.warm_up, optimiser=replace(self.warm_up.optimiser, seed=seed)),
             encoder=replace(self.encoder, seed=seed),
             matcher=replace(self.matcher, seed=seed),
+            distil=replace(self.distil, optimiser=replace(self.distil.optimiser, seed=seed)),
         )
 
 

@@ -16,13 +16,13 @@ from kb.types import QAPair
 from models.training.grouping import normalised, question_groups
 
 FloatArray = NDArray[np.float64]
-Origin = Literal["pair", "phrasing", "history", "operator", "click"]
+Origin = Literal["pair", "phrasing", "history", "operator", "click", "pseudo"]
 Need = Literal["pairs", "topics", "labels"]
 
 RIGHT = 0.5
 """Labels from here on are right ones."""
 # Which of two rows about one question and pair counts. The pair's own question is what the pair is.
-_PRECEDENCE: Mapping[Origin, int] = {"click": 0, "phrasing": 1, "history": 2, "operator": 3, "pair": 4}
+_PRECEDENCE: Mapping[Origin, int] = {"pseudo": 0, "click": 1, "phrasing": 2, "history": 3, "operator": 4, "pair": 5}
 _WRONG = ""
 _QUANTILES = {"least": 0.0, "quarter": 0.25, "median": 0.5, "three_quarters": 0.75, "most": 1.0}
 
@@ -81,8 +81,8 @@ def labeled_pairs(pairs: Sequence[QAPair], verdicts: Sequence[LabeledPair] = ())
     """Return the questions and phrasings of the pairs, labelled 1, and the verdicts.
 
     Of rows with the same normalised question and the same pair one is kept: the pair's own question before an
-    operator's verdict, then history, phrasings and clicks; of one origin the later row. A question that is right for
-    several pairs is kept for each. Verdicts on pairs that aren't there, such as retired ones, are left out.
+    operator's verdict, then history, phrasings, clicks and pseudo-labels; of one origin the later row. A question that
+    is right for several pairs is kept for each. Verdicts on pairs that aren't there, such as retired, are left out.
     """
     known = {pair.pair_id for pair in pairs}
     kept: dict[tuple[str, str], LabeledPair] = {}

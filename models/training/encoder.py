@@ -210,6 +210,9 @@ class ContrastiveTask:
 
     def _question(self, at: int, rng: np.random.Generator) -> _Text:
         text = self._data.questions[at]
+        if self._augmenter is not None and self._config.splice and rng.random() < self._config.splice:
+            others = self._of_row[min(self._data.rows[at])]
+            text = self._augmenter.splice(text, self._data.questions[int(rng.choice(others))], rng)
         if self._augmenter is not None and rng.random() < self._config.augment:
             text = self._augmenter.augment(text, rng)
         return _Text(text=text, rows=self._data.rows[at], is_question=True)
