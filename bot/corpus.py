@@ -63,8 +63,8 @@ def questions_of(labeled: Sequence[LabeledPair], pairs: Sequence[QAPair]) -> lis
     return [each for each in found.values() if each.rows and each.weight > 0]
 
 
-def contrastive_data(corpora: Sequence[Corpus]) -> ContrastiveData:
-    """Return what the encoder learns from, rows counted on from corpus to corpus."""
+def contrastive_data(corpora: Sequence[Corpus], off_topic: Sequence[str] = ()) -> ContrastiveData:
+    """Return what the encoder learns from, rows counted on from corpus to corpus; `off_topic` no pair answers."""
     questions: list[Question] = []
     answers: list[list[str]] = []
     for corpus in corpora:
@@ -80,6 +80,7 @@ def contrastive_data(corpora: Sequence[Corpus]) -> ContrastiveData:
         rows=[each.rows for each in questions],
         weights=[each.weight for each in questions],
         answers=answers,
+        off_topic=off_topic,
     )
 
 

@@ -114,6 +114,9 @@ class FineTuning:
         is_augmented = training.contrastive.augment or training.contrastive.splice
         self._augmenter = Augmenter(training.augment, synonyms=synonyms) if is_augmented else None
         self._topics = topics_of(corpora, training)
+        bank = off_topic_bank()
+        # To learn from, to calibrate on, and to measure on.
+        self._bank = (bank[::3], bank[1::3], bank[2::3])
         self._valid = [
             sampled(questions_of(corpus.valid, corpus.pairs), training.validation_questions, training.split.seed)
             for corpus in corpora
@@ -194,7 +197,7 @@ class FineTuning:
     def _train_encoder(self, corpora: Sequence[Corpus], name: str, target: Path) -> Curve:
         module, tokenizer, pad_id = load_encoder_module(self.base)
         training = self.training
-        data = contrastive_data(corpora)
+        data = contrastive_data(corpora, self._bank[0])
         if training.warm_up.optimiser.steps:
             texts = [*data.questions, *(text for texts in data.answers for text in texts[:1])]
             warm_up = WarmUpTask(module.body, tokenizer, texts, training.warm_up, pad_id=pad_id, seed=training.seed)
@@ -238,9 +241,8 @@ class FineTuning:
         judges = self._judges(corpus, models)
         calibration, _ = self._assess(judges, valid)
         asked = asked_of(valid, models.encoder, {})
-        bank = off_topic_bank()[1::2]
         return pseudo_labeled(
-            corpus, judges, calibration, asked, bank, self.training.self_training, self.training.split
+            corpus, judges, calibration, asked, self._bank[2], self.training.self_training, self.training.split
         )
 
     def _distil(self, judged: Sequence[Judges], encoder: Path, matcher: Path | None) -> tuple[Path, Curve]:
@@ -379,9 +381,8 @@ class FineTuning:
         return calibrations[0], _means(metrics)
 
     def _assess(self, judges: Judges, valid: Sequence[Question]) -> tuple[Calibration, dict[str, float]]:
-        """Return the calibration of what judges, and what was measured: each on a half of the bank of its own."""
+        """Return the calibration of what judges, and what was measured: each on a part of the bank of its own."""
         asked = asked_of(valid, judges.retriever.encoder, {})
-        bank = off_topic_bank()
         settings = self.config.calibration
         if len(asked) >= settings.fewest:
             questions = asked
@@ -389,9 +390,9 @@ class FineTuning:
             # Too few were held out: those that were trained on, without themselves.
             questions = own_phrasings(judges, speller_of(judges.retriever), settings)
         self._tell("Calibrating", 0, 1)
-        calibration = calibrate(judges, questions, settings, bank=bank[::2])
+        calibration = calibrate(judges, questions, settings, bank=self._bank[1])
         self._tell("Calibrating", 1, 1)
-        return calibration, measured(judges, asked, bank[1::2], calibration) if asked else {}
+        return calibration, measured(judges, asked, self._bank[2], calibration) if asked else {}
 
     def _judges(self, corpus: Corpus, models: Models) -> Judges:
         return judges_of(self._retriever(corpus, models.encoder), models, self.config.probe)

@@ -70,12 +70,17 @@ class TorchForward:
             return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
 
 
-def batches_by_length(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> Iterator[list[int]]:
-    """Yield positions in batches of like length, each of at most `budget` tokens once padded (or one text)."""
+def batches_by_length(lengths: Sequence[int], budget: int = TOKEN_BUDGET, shortest: float = 0.0) -> Iterator[list[int]]:
+    """Yield positions in batches of like length, each of at most `budget` tokens once padded (or one text).
+
+    No text of a batch is shorter than the share `shortest` of its longest: where there are few texts of very unlike
+    lengths, more batches cost less than the padding.
+    """
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         # Longest first: the first text of a batch is as long as the batch is padded to.
-        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+        is_full = bool(batch) and (len(batch) + 1) * lengths[batch[0]] > budget
+        if is_full or (batch and lengths[position] < shortest * lengths[batch[0]]):
             yield batch
             batch = []
         batch.append(position)

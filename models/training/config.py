@@ -106,6 +106,8 @@ class ContrastiveConfig:
     """Texts of the answers of near and wrong pairs that an anchor brings."""
     near_share: float = 0.5
     """Share of the anchors that are of pairs near to the others of their batch."""
+    off_topic: int = 4
+    """Questions that are out of scope, as negatives of all (outlier exposure, Hendrycks et al. 2019)."""
     refresh_every: int = 200
     """Steps after which it is found anew which pairs are near, with the encoder as it then is."""
     temperature: float = 0.07

@@ -38,6 +38,8 @@ class ContrastiveData:
     rows: Sequence[frozenset[int]]
     weights: Sequence[float]
     answers: Sequence[Sequence[str]]
+    off_topic: Sequence[str] = ()
+    """Questions that no pair answers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +168,8 @@ class ContrastiveTask:
                 near = [int(each) for each in self._near[row] if int(each) not in rows]
                 for wrong in rng.permutation(near)[: self._config.negatives]:
                     batch.extend(self._answers(int(wrong), 1, frozenset({int(wrong)}), rng))
+        for at in rng.permutation(len(self._data.off_topic))[: self._config.off_topic]:
+            batch.append(_Text(text=self._data.off_topic[int(at)], rows=frozenset(), is_question=True))
         return batch
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
