@@ -44,6 +44,7 @@ def calibrate(
     progress: Callable[[int, int], None] | None = None,
     *,
     bank: Sequence[str] | None = None,
+    floor: Calibration | None = None,
 ) -> Calibration:
     """Return the calibration of what judges; the default one where there are too few questions.
 
@@ -53,6 +54,7 @@ def calibrate(
         config: see `CalibrationConfig`.
         progress: called with the number of questions that were asked, and of all.
         bank: questions that are out of scope; by default those of `off_topic_bank`.
+        floor: calibration of what serves now; no smaller share of what is out of scope is refused than it refused.
     """
     if len(questions) < config.fewest:
         return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
@@ -83,6 +85,7 @@ def calibrate(
         near=_finite(near),
         far=_finite(far),
         config=config,
+        floor=floor,
     )
 
 

@@ -130,7 +130,8 @@ class FineTuning:
             ModelError: a base model is missing, refused, or of the wrong kind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        metrics = {"before": self._calibrated(self._base_models())[1]}
+        floors, before = self._calibrated(self._base_models())
+        metrics = {"before": before}
         curves: dict[str, Curve] = {}
         encoder = self._trained_encoder(curves, metrics)
         matcher, models = None, self._loaded(encoder)
@@ -147,12 +148,12 @@ class FineTuning:
                 judged = [self._judges(corpus, models) for corpus in self.corpora]
             if matcher is not None:
                 models = self._with_matcher(models, matcher, judged)
-        calibration, metrics["after"] = self._calibrated(models)
+        calibrations, metrics["after"] = self._calibrated(models, floors)
         return FineTuned(
             encoder=encoder,
             matcher=matcher,
             runtime=self._runtime(),
-            models=replace(models, calibration=calibration),
+            models=replace(models, calibration=calibrations[0]),
             metrics=metrics,
             curves=curves,
         )
@@ -371,16 +372,24 @@ class FineTuning:
             settings = replace(self.training.reading, weight=_UNMEASURED)
         return replace(models, cross_encoder=cross_encoder, settings=settings)
 
-    def _calibrated(self, models: Models) -> tuple[Calibration, dict[str, float]]:
-        """Return the calibration of the first corpus, and the mean of what was measured over all."""
+    def _calibrated(
+        self, models: Models, floors: Sequence[Calibration] = ()
+    ) -> tuple[list[Calibration], dict[str, float]]:
+        """Return the calibration for each corpus, and the mean of what was measured over all.
+
+        What was trained must not answer more of what is out of scope than `floors`, of what was before.
+        """
         calibrations, metrics = [], []
-        for corpus, valid in zip(self.corpora, self._valid, strict=True):
-            calibration, found = self._assess(self._judges(corpus, models), valid)
+        for at, (corpus, valid) in enumerate(zip(self.corpora, self._valid, strict=True)):
+            floor = floors[at] if floors else None
+            calibration, found = self._assess(self._judges(corpus, models), valid, floor)
             calibrations.append(calibration)
             metrics.append(found)
-        return calibrations[0], _means(metrics)
+        return calibrations, _means(metrics)
 
-    def _assess(self, judges: Judges, valid: Sequence[Question]) -> tuple[Calibration, dict[str, float]]:
+    def _assess(
+        self, judges: Judges, valid: Sequence[Question], floor: Calibration | None = None
+    ) -> tuple[Calibration, dict[str, float]]:
         """Return the calibration of what judges, and what was measured: each on a part of the bank of its own."""
         asked = asked_of(valid, judges.retriever.encoder, {})
         settings = self.config.calibration
@@ -390,7 +399,7 @@ class FineTuning:
             # Too few were held out: those that were trained on, without themselves.
             questions = own_phrasings(judges, speller_of(judges.retriever), settings)
         self._tell("Calibrating", 0, 1)
-        calibration = calibrate(judges, questions, settings, bank=self._bank[1])
+        calibration = calibrate(judges, questions, settings, bank=self._bank[1], floor=floor)
         self._tell("Calibrating", 1, 1)
         return calibration, measured(judges, asked, self._bank[2], calibration) if asked else {}
 

@@ -65,6 +65,7 @@ def fit_calibration(
     near: FloatArray,
     far: FloatArray,
     config: CalibrationConfig,
+    floor: Calibration | None = None,
 ) -> Calibration:
     """Fit slope, intercept and threshold on the evidence of the best pair for questions of three kinds.
 
@@ -78,6 +79,8 @@ def fit_calibration(
         far: for questions of the bank (k,).
         config: see `CalibrationConfig`; with fewer questions than `fewest` the default is returned, and so it is
             where none of them was answered rightly, or nothing wrongly.
+        floor: another calibration, of what serves now: the threshold is raised until no smaller share of what is out of
+            scope is refused than it refused.
     """
     if len(in_scope) < config.fewest or not is_right.any():
         return DEFAULT
@@ -93,6 +96,10 @@ def fit_calibration(
     probability = fitted.probability(evidence.astype(np.float32))
     is_in_scope = np.arange(len(evidence)) < len(in_scope)
     threshold = _best_threshold(probability, right, is_in_scope, weight)
+    if floor is not None:
+        near_and_far = np.split(probability[len(in_scope) :], [len(near)])
+        for found, name in zip(near_and_far, ("near_refused", "far_refused"), strict=True):
+            threshold = max(threshold, _refusing(found, floor.validation.get(name, 0.0)))
     answered = probability >= threshold
     validation = {
         "in_scope": float(len(in_scope)),
@@ -140,6 +147,17 @@ def _best_threshold(
     best = int(np.argmax(np.cumsum(gain)))
     following = probability[order[best + 1]] if best + 1 < len(order) else 0.0
     return float((probability[order[best]] + following) / 2)
+
+
+def _refusing(probability: FloatArray, share: float) -> float:
+    """Return the lowest threshold that refuses a share of what has these probabilities."""
+    needed = int(np.ceil(share * len(probability) - 1e-9))
+    if not needed:
+        return 0.0
+    ordered = np.sort(probability)
+    highest = float(ordered[needed - 1])
+    following = float(ordered[needed]) if needed < len(ordered) else 1.0
+    return max((highest + following) / 2, float(np.nextafter(np.float32(highest), np.float32(1))))
 
 
 def _share(flags: BoolArray) -> float:

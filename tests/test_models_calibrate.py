@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,3 +136,17 @@ def test_a_calibration_survives_json():
 def test_a_document_that_is_no_calibration_is_an_error():
     with pytest.raises(TypeError):
         from_json({"slope": 1.0, "temperature": 2.0})
+
+
+def test_no_less_is_refused_than_the_floor_refused():
+    generator = np.random.default_rng(0)
+    in_scope, near, far = (generator.normal(mean, 0.2, 400).astype(np.float32) for mean in (1.0, 0.7, 0.5))
+    given = {"in_scope": in_scope, "is_right": in_scope > 0.8, "near": near, "far": far, "config": CalibrationConfig()}
+    plain = fit_calibration(**given)
+    strict = replace(plain, validation=dict(plain.validation, near_refused=0.95, far_refused=0.9))
+    raised = fit_calibration(**given, floor=strict)
+    assert raised.threshold > plain.threshold
+    assert raised.validation["near_refused"] >= 0.95
+    assert raised.validation["far_refused"] >= 0.9
+    lenient = replace(plain, validation=dict(plain.validation, near_refused=0.0, far_refused=0.0))
+    assert fit_calibration(**given, floor=lenient) == plain

@@ -76,8 +76,14 @@ def _kept_at_most(task, where):
 def test_sequences_go_longest_first_in_passes_within_the_budget_each_once():
     sequences = [Tokens(ids=[7] * size) for size in (3, 9, 5, 1, 8)]
     found = list(passes(sequences, PAD, on_cpu(16)))
-    assert [list(each.positions) for each in found] == [[1], [4, 2], [0, 3]]
-    assert [tuple(each.input_ids.shape) for each in found] == [(1, 9), (2, 8), (2, 3)]
+    assert [list(each.positions) for each in found] == [[1], [4], [2], [0], [3]]
+    assert [tuple(each.input_ids.shape) for each in found] == [(1, 9), (1, 8), (1, 5), (1, 3), (1, 1)]
+
+
+def test_sequences_of_like_length_share_a_pass_and_much_shorter_ones_do_not():
+    sequences = [Tokens(ids=[7] * size) for size in (10, 3, 9, 3, 8)]
+    found = list(passes(sequences, PAD, on_cpu(100)))
+    assert [sorted(each.positions) for each in found] == [[0, 2, 4], [1, 3]]
 
 
 def test_padding_is_masked_and_of_the_first_kind():
