@@ -80,7 +80,7 @@ def fit_calibration(
         config: see `CalibrationConfig`; with fewer questions than `fewest` the default is returned, and so it is
             where none of them was answered rightly, or nothing wrongly.
         floor: another calibration, of what serves now: the threshold is raised until no smaller share of what is out of
-            scope is refused than it refused.
+            scope, near and far by their weights, is refused than it refused.
     """
     if len(in_scope) < config.fewest or not is_right.any():
         return DEFAULT
@@ -97,9 +97,10 @@ def fit_calibration(
     is_in_scope = np.arange(len(evidence)) < len(in_scope)
     threshold = _best_threshold(probability, right, is_in_scope, weight)
     if floor is not None:
-        near_and_far = np.split(probability[len(in_scope) :], [len(near)])
-        for found, name in zip(near_and_far, ("near_refused", "far_refused"), strict=True):
-            threshold = max(threshold, _refusing(found, floor.validation.get(name, 0.0)))
+        share = config.near_weight if len(near) and len(far) else float(bool(len(near)))
+        wanted = (floor.validation.get(f"{name}_refused", 0.0) for name in ("near", "far"))
+        least = float(np.dot([share, 1 - share], list(wanted)))
+        threshold = max(threshold, _refusing(probability[len(in_scope) :], weight[len(in_scope) :], least))
     answered = probability >= threshold
     validation = {
         "in_scope": float(len(in_scope)),
@@ -149,15 +150,15 @@ def _best_threshold(
     return float((probability[order[best]] + following) / 2)
 
 
-def _refusing(probability: FloatArray, share: float) -> float:
-    """Return the lowest threshold that refuses a share of what has these probabilities."""
-    needed = int(np.ceil(share * len(probability) - 1e-9))
-    if not needed:
-        return 0.0
-    ordered = np.sort(probability)
-    highest = float(ordered[needed - 1])
-    following = float(ordered[needed]) if needed < len(ordered) else 1.0
-    return max((highest + following) / 2, float(np.nextafter(np.float32(highest), np.float32(1))))
+def _refusing(probability: FloatArray, weight: NDArray[np.float64], share: float) -> float:
+    """Return the lowest threshold that refuses a share, by weight, of what has these probabilities."""
+    order = np.argsort(probability, kind="stable")
+    refused = np.cumsum(weight[order]) / weight.sum()
+    needed = int(np.searchsorted(refused, share - 1e-9))
+    if share <= 0 or needed >= len(order):
+        return 0.0 if share <= 0 else 1.0
+    highest = probability[order[needed]]
+    return float(np.nextafter(highest, np.float32(1)))
 
 
 def _share(flags: BoolArray) -> float:
