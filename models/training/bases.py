@@ -60,6 +60,7 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) 
     from transformers.utils import logging as transformers_logging
 
     from models.first_token import reads_first_token_alone
+    from models.training.quick_dropout import drops_quickly
 
     before = transformers_logging.get_verbosity()
     # That the head is new is what is wanted.
@@ -93,6 +94,7 @@ def load_matcher_module(model: ModelFolder, outputs: int = 1, *, seed: int = 0) 
     require_whole(info, model)
     restored(module, model)
     reads_first_token_alone(module)
+    drops_quickly(module)
     return module, _fast(tokenizer, model), int(tokenizer.pad_token_id or 0)
 
 
