@@ -143,11 +143,11 @@ def test_no_less_is_refused_than_the_floor_refused():
     in_scope, near, far = (generator.normal(mean, 0.2, 400).astype(np.float32) for mean in (1.0, 0.7, 0.5))
     given = {"in_scope": in_scope, "is_right": in_scope > 0.8, "near": near, "far": far, "config": CalibrationConfig()}
     plain = fit_calibration(**given)
-    strict = replace(plain, validation=dict(plain.validation, near_refused=0.95, far_refused=0.9))
+    strict = replace(plain, validation=dict(plain.validation, near_refused=0.95, far_refused=0.99))
     raised = fit_calibration(**given, floor=strict)
     assert raised.threshold > plain.threshold
     share = CalibrationConfig().near_weight
     refused = share * raised.validation["near_refused"] + (1 - share) * raised.validation["far_refused"]
-    assert share * 0.95 + (1 - share) * 0.9 <= refused < share * 0.95 + (1 - share) * 0.9 + 0.01
+    assert share * 0.95 + (1 - share) * 0.99 <= refused < share * 0.95 + (1 - share) * 0.99 + 0.01
     lenient = replace(plain, validation=dict(plain.validation, near_refused=0.0, far_refused=0.0))
     assert fit_calibration(**given, floor=lenient) == plain
