@@ -10,25 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bot.asking import Asked, Judges, Read
-from bot.calibration import calibrate, off_topic_bank, own_phrasings
+from bot.asking import Judges
 from bot.config import Config
-from bot.corpus import Corpus, Question, asked_of, contrastive_data, questions_of, sampled
-from bot.indexing import judges_of, speller_of
+from bot.corpus import Corpus, Question, asked_of, contrastive_data
 from bot.matching_data import matching_groups, topics_of
-from bot.measuring import chosen_settings, measured
+from bot.measuring import chosen_settings
 from bot.self_training import pseudo_labeled
 from bot.serving import Models
-from kb.entries import entries_of
+from bot.validation import Validation
 from kb.errors import TrainingError, describe
-from kb.index import build_index
-from kb.lexical import LexicalIndex
-from kb.retriever import Retriever, main_locale
 from kb.types import Encoder, FloatArray
-from kb.vectors import VectorCache
-from models.calibrate import Calibration
 from models.checkpoints import ENCODER, MATCHER, RUNTIME
 from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
@@ -44,7 +35,7 @@ from models.training.distil import EncoderDistillation, load_teacher, require_te
 from models.training.encoder import ContrastiveTask
 from models.training.labeled_files import read_labeled, write_labeled
 from models.training.loop import Curve, fit
-from models.training.matcher import Group, Judge, MatchingTask
+from models.training.matcher import Group, MatchingTask
 from models.training.processes import Share, wait_for_all
 from models.training.warm_up import WarmUpTask
 from models.training.writers import Writers
@@ -114,13 +105,7 @@ class FineTuning:
         is_augmented = training.contrastive.augment or training.contrastive.splice
         self._augmenter = Augmenter(training.augment, synonyms=synonyms) if is_augmented else None
         self._topics = topics_of(corpora, training)
-        bank = off_topic_bank()
-        # To learn from, to calibrate on, and to measure on.
-        self._bank = (bank[::3], bank[1::3], bank[2::3])
-        self._valid = [
-            sampled(questions_of(corpus.valid, corpus.pairs), training.validation_questions, training.split.seed)
-            for corpus in corpora
-        ]
+        self._validation = Validation(corpora, training, config, vectors_of=self._vectors_of, told=self._tell)
 
     def run(self) -> FineTuned:
         """Train encoder and matcher, choose how they are used, calibrate, and measure before and after.
@@ -130,14 +115,14 @@ class FineTuning:
             ModelError: a base model is missing, refused, or of the wrong kind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        floors, before = self._calibrated(self._base_models())
+        floors, before = self._validation.calibrated(self._base_models())
         metrics = {"before": before}
         curves: dict[str, Curve] = {}
         encoder = self._trained_encoder(curves, metrics)
         matcher, models = None, self._loaded(encoder)
         # Whoever stopped a stage wants what there is.
         if (self.training.matcher.steps or self.training.distil.optimiser.steps) and not _is_stopped(curves):
-            judged = [self._judges(corpus, models) for corpus in self.corpora]
+            judged = [self._validation.judges(corpus, models) for corpus in self.corpora]
             if self.training.matcher.steps:
                 matcher, curves[MATCHER] = self._stage(
                     MATCHER, lambda target: self._train_matcher(judged, encoder, target)
@@ -145,10 +130,10 @@ class FineTuning:
             if self.training.distil.optimiser.steps and not _is_stopped(curves):
                 encoder, curves[DISTILLED] = self._distil(judged, encoder, matcher)
                 models = self._loaded(encoder)
-                judged = [self._judges(corpus, models) for corpus in self.corpora]
+                judged = [self._validation.judges(corpus, models) for corpus in self.corpora]
             if matcher is not None:
                 models = self._with_matcher(models, matcher, judged)
-        calibrations, metrics["after"] = self._calibrated(models, floors)
+        calibrations, metrics["after"] = self._validation.calibrated(models, floors)
         return FineTuned(
             encoder=encoder,
             matcher=matcher,
@@ -198,7 +183,7 @@ class FineTuning:
     def _train_encoder(self, corpora: Sequence[Corpus], name: str, target: Path) -> Curve:
         module, tokenizer, pad_id = load_encoder_module(self.base)
         training = self.training
-        data = contrastive_data(corpora, self._bank[0])
+        data = contrastive_data(corpora, self._validation.bank[0])
         if training.warm_up.optimiser.steps:
             texts = [*data.questions, *(text for texts in data.answers for text in texts[:1])]
             warm_up = WarmUpTask(module.body, tokenizer, texts, training.warm_up, pad_id=pad_id, seed=training.seed)
@@ -215,7 +200,9 @@ class FineTuning:
             pad_id=pad_id,
             prompt=self.base.prompt,
             seed=training.seed,
-            validate=self._validate_encoder if any(self._valid) and training.encoder.validate_every else None,
+            validate=self._validate_encoder
+            if self._validation.is_possible and training.encoder.validate_every
+            else None,
             augmenter=self._augmenter,
         )
         curve = self._fit("Training encoder", task, training.encoder, name)
@@ -227,7 +214,7 @@ class FineTuning:
     def _with_pseudo_labels(self, models: Models) -> tuple[list[Corpus], dict[str, float]]:
         """Return the corpora with what is learnt from their unlabelled questions, and how many there are of each."""
         extended, taken = [], 0
-        for at, (corpus, valid) in enumerate(zip(self.corpora, self._valid, strict=True)):
+        for at, (corpus, valid) in enumerate(zip(self.corpora, self._validation.questions, strict=True)):
             file = self.folder / f"pseudo.{at}.jsonl"
             if corpus.unlabelled and self.share.is_first and not file.is_file():
                 write_labeled(file, self._pseudo_labeled(corpus, valid, models))
@@ -239,11 +226,17 @@ class FineTuning:
         return extended, {"questions": float(questions), "taken": float(taken)}
 
     def _pseudo_labeled(self, corpus: Corpus, valid: Sequence[Question], models: Models) -> list[LabeledPair]:
-        judges = self._judges(corpus, models)
-        calibration, _ = self._assess(judges, valid)
+        judges = self._validation.judges(corpus, models)
+        calibration, _ = self._validation.assess(judges, valid)
         asked = asked_of(valid, models.encoder, {})
         return pseudo_labeled(
-            corpus, judges, calibration, asked, self._bank[2], self.training.self_training, self.training.split
+            corpus,
+            judges,
+            calibration,
+            asked,
+            self._validation.bank[2],
+            self.training.self_training,
+            self.training.split,
         )
 
     def _distil(self, judged: Sequence[Judges], encoder: Path, matcher: Path | None) -> tuple[Path, Curve]:
@@ -262,7 +255,7 @@ class FineTuning:
                 pad_id=pad_id,
                 prompt=base.prompt,
                 seed=training.seed,
-                validate=self._validate_encoder if any(self._valid) else None,
+                validate=self._validate_encoder if self._validation.is_possible else None,
             )
             curve = self._fit("Distilling into encoder", task, training.distil.optimiser, DISTILLED)
             if self.share.is_first:
@@ -288,7 +281,9 @@ class FineTuning:
             training.matching,
             pad_id=pad_id,
             seed=training.seed,
-            validate=(lambda judge: self._validate_matcher(judge, judged)) if any(self._valid) else None,
+            validate=(lambda judge: self._validation.of_matcher(judge, judged))
+            if self._validation.is_possible
+            else None,
         )
         curve = self._fit("Training matcher", task, training.matcher, MATCHER)
         if self.share.is_first:
@@ -329,34 +324,10 @@ class FineTuning:
             )
         ]
 
-    def _validate_encoder(self, encode: Callable[[Sequence[str]], FloatArray]) -> float:
-        """Return the mean over corpora of P@1 of retrieval with an encoder that is still being trained."""
-        encoder = _Encoding(encode, int(self.base.config["hidden_size"]))
-        values = []
-        for corpus, valid in zip(self.corpora, self._valid, strict=True):
-            if valid:
-                retriever = self._retriever(corpus, encoder)
-                judges = Judges(retriever=retriever)
-                asked = asked_of(valid, encoder, {})
-                found = [judges.judged(each.question, each.vector) for each in asked]
-                values.append(np.mean([int(each.rows[0]) in ask.rows for each, ask in zip(found, asked, strict=True)]))
-        return float(np.mean(values))
-
-    def _validate_matcher(self, judge: Judge, judged: Sequence[Judges]) -> float:
-        return chosen_settings(self._reads(judged), judge, self.training.reading).precision
-
-    def _reads(self, judged: Sequence[Judges]) -> list[tuple[Asked, Read]]:
-        """Return what the matcher may read for every validation question, with the rows that are right."""
-        found: list[tuple[Asked, Read]] = []
-        for judges, valid in zip(judged, self._valid, strict=True):
-            asked = asked_of(valid, judges.retriever.encoder, {})
-            found.extend((each, judges.read(each, self.training.reading, self.training.reading.most)) for each in asked)
-        return found
-
     def _with_matcher(self, models: Models, matcher: Path, judged: Sequence[Judges]) -> Models:
         """Return the models with the matcher, used as is best on the validation questions."""
         folder = open_model(str(matcher))
-        reads = self._reads(judged)
+        reads = self._validation.reads(judged)
         target = self._runtime() / folder.encoder_id
         is_exported = self.config.encoder.runtime != "torch" and not (target / ABOUT).exists()
         if self.share.is_first and is_exported:
@@ -372,55 +343,12 @@ class FineTuning:
             settings = replace(self.training.reading, weight=_UNMEASURED)
         return replace(models, cross_encoder=cross_encoder, settings=settings)
 
-    def _calibrated(
-        self, models: Models, floors: Sequence[Calibration] = ()
-    ) -> tuple[list[Calibration], dict[str, float]]:
-        """Return the calibration for each corpus, and the mean of what was measured over all.
+    def _validate_encoder(self, encode: Callable[[Sequence[str]], FloatArray]) -> float:
+        return self._validation.of_encoder(encode, int(self.base.config["hidden_size"]))
 
-        What was trained must not answer more of what is out of scope than `floors`, of what was before.
-        """
-        calibrations, metrics = [], []
-        for at, (corpus, valid) in enumerate(zip(self.corpora, self._valid, strict=True)):
-            floor = floors[at] if floors else None
-            calibration, found = self._assess(self._judges(corpus, models), valid, floor)
-            calibrations.append(calibration)
-            metrics.append(found)
-        return calibrations, _means(metrics)
-
-    def _assess(
-        self, judges: Judges, valid: Sequence[Question], floor: Calibration | None = None
-    ) -> tuple[Calibration, dict[str, float]]:
-        """Return the calibration of what judges, and what was measured: each on a part of the bank of its own."""
-        asked = asked_of(valid, judges.retriever.encoder, {})
-        settings = self.config.calibration
-        if len(asked) >= settings.fewest:
-            questions = asked
-        else:
-            # Too few were held out: those that were trained on, without themselves.
-            questions = own_phrasings(judges, speller_of(judges.retriever), settings)
-        self._tell("Calibrating", 0, 1)
-        calibration = calibrate(judges, questions, settings, bank=self._bank[1], floor=floor)
-        self._tell("Calibrating", 1, 1)
-        return calibration, measured(judges, asked, self._bank[2], calibration) if asked else {}
-
-    def _judges(self, corpus: Corpus, models: Models) -> Judges:
-        return judges_of(self._retriever(corpus, models.encoder), models, self.config.probe)
-
-    def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
-        pairs = corpus.known()
-        entries = list(entries_of(pairs, self.config.retrieval.passage_words))
-        index = build_index(self._encoded(encoder, [entry.encoded for entry in entries]))
-        lexical = LexicalIndex.build(pairs, entries, main_locale(pairs))
-        return Retriever(
-            pairs=pairs, entries=entries, index=index, lexical=lexical, encoder=encoder, config=self.config.retrieval
-        )
-
-    def _encoded(self, encoder: Encoder, texts: Sequence[str]) -> FloatArray:
-        """Return vectors, of an encoder that is ready from a cache: the same texts are asked of it more than once."""
-        if isinstance(encoder, _Encoding):
-            return encoder.encode(texts)
-        is_base = encoder.encoder_id == self.base.encoder_id
-        return VectorCache(self.vectors if is_base else self.folder / TUNED_VECTORS, encoder).encode(texts)[0]
+    def _vectors_of(self, encoder: Encoder) -> Path:
+        """Return the folder that keeps an encoder's vectors: those of what is trained go with the run."""
+        return self.vectors if encoder.encoder_id == self.base.encoder_id else self.folder / TUNED_VECTORS
 
     def _base_models(self) -> Models:
         encoder = load_encoder(self.training.encoder_base or self.config.encoder.model, cache=self.encoders,
@@ -431,20 +359,5 @@ class FineTuning:
         return self.folder / RUNTIME
 
 
-class _Encoding:
-    """An encoder that is being trained, as the protocol wants it."""
-
-    encoder_id = "in training"
-
-    def __init__(self, encode: Callable[[Sequence[str]], FloatArray], dimension: int) -> None:
-        self.encode = encode
-        self.dimension = dimension
-
-
 def _is_stopped(curves: Mapping[str, Curve]) -> bool:
     return any(curve.stopped == "interrupted" for curve in curves.values())
-
-
-def _means(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = [name for name in metrics[0] if all(name in each for each in metrics)] if metrics else []
-    return {name: float(np.mean([each[name] for each in metrics])) for name in names}
