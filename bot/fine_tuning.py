@@ -191,7 +191,7 @@ class FineTuning:
         if not training.encoder.steps:
             save_encoder(module, self.base, target)
             return Curve()
-        module.body, plain = adapted(module.body, training.adapt)
+        module.body, plain = adapted(module.body, training.adapt, seed=training.seed)
         task = ContrastiveTask(
             module,
             tokenizer,
@@ -267,10 +267,10 @@ class FineTuning:
     def _train_matcher(self, judged: Sequence[Judges], encoder: Path, target: Path) -> Curve:
         training = self.training
         base = open_model(training.matcher_base) if training.matcher_base else open_model(str(encoder))
-        module, tokenizer, pad_id = load_matcher_module(base, 1 + len(self._topics))
+        module, tokenizer, pad_id = load_matcher_module(base, 1 + len(self._topics), seed=training.seed)
         if training.keep_layers:
             module = shallower(module, training.keep_layers)
-        module, plain = adapted(module, training.adapt)
+        module, plain = adapted(module, training.adapt, seed=training.seed)
         groups = self._groups(judged)
         if training.teacher and training.matching.distil_weight:
             groups = taught(groups, load_teacher(training.teacher))

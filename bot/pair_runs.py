@@ -59,7 +59,7 @@ def trained_pairs(
     order = np.random.default_rng(training.seed).permutation(len(train))
     size = min(HELD_OUT, len(train) // 10)
     held_out, learned = [train[at] for at in order[:size]], [train[at] for at in order[size:]]
-    module, tokenizer, pad_id = load_matcher_module(open_model(training.matcher_base))
+    module, tokenizer, pad_id = load_matcher_module(open_model(training.matcher_base), seed=training.seed)
     matching = replace(
         training.matching, loss="bce", groups=training.matching.groups * training.matching.candidates, candidates=1
     )
