@@ -1,5 +1,6 @@
 """Trainings are killed in the middle and go on: what comes out is what comes out of one that was left alone."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
