@@ -16,7 +16,7 @@ def test_the_average_rises_to_its_decay():
         found.append(float(average.weights["x"]))
     # Of the average stay 1/2, then 2/3, then .7, by hand: .5, 1, 1.6, 2.32.
     assert found == pytest.approx([0.5, 1.0, 1.6, 2.32])
-    assert float(parameter) == 4.0
+    assert parameter.item() == 4.0
 
 
 def test_the_parameters_are_not_touched_by_their_average():
