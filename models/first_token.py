@@ -7,15 +7,21 @@ six layers, forwards and backwards. What comes out is the same.
 from typing import Any
 
 from torch import Tensor, nn
-from transformers.models.bert.modeling_bert import BertForSequenceClassification, BertLayer
+from transformers.models.bert.modeling_bert import BertForSequenceClassification, BertLayer, BertSelfAttention
 
 
 class FirstTokenLayer(BertLayer):  # type: ignore[misc]
     """A layer that gives the vector of the first token alone (n, 1, d); it has the weights of a plain one."""
 
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, *others: Any, **named: Any
+    ) -> Tensor:
         """Return (n, 1, d) of token vectors (n, t, d) and a mask (n, 1, 1 or t, t), as transformers makes it."""
         attention = self.attention.self
+        if not isinstance(attention, BertSelfAttention):
+            # Attention of another kind, such as one with a prefix, knows itself what it attends to.
+            whole: Tensor = super().forward(hidden_states, attention_mask, *others, **named)
+            return whole
         first = hidden_states[:, :1]
 
         def in_heads(vectors: Tensor) -> Tensor:

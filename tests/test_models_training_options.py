@@ -174,11 +174,12 @@ def test_each_way_of_training_brings_the_loss_down(config):
 
 def trained(method: Adaptation, **config):
     """An encoder before and after it was trained by a method, with its vectors as they were in training."""
-    module = tiny_encoder()
+    # Without dropout: on so small a problem its noise is larger than what a few added parameters learn.
+    module = tiny_encoder(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     before = weights(module)
-    module.body, plain = adapted(module.body, AdaptConfig(method=method, **config))
+    module.body, plain = adapted(module.body, AdaptConfig(method=method, dropout=0.0, **config))
     task = contrastive_task(module)
-    assert falls(task, by=0.98, learning_rate=3e-3 if method == "frozen" else 2e-2)
+    assert falls(task, steps=40, learning_rate=2e-2 if method == "ia3" else 5e-3)
     vectors = task.encode(QUESTIONS)
     module.body = plain(module.body)
     return before, module, vectors

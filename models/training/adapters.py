@@ -56,9 +56,9 @@ class PrefixedAttention(nn.Module):
         """Take over the projections of a BERT-like self-attention."""
         super().__init__()
         self.query, self.key, self.value, self.dropout = plain.query, plain.key, plain.value, plain.dropout
-        self.heads, self.head_size = plain.num_attention_heads, plain.attention_head_size
-        self.prefix_keys = nn.Parameter(0.02 * torch.randn(self.heads, size, self.head_size))
-        self.prefix_values = nn.Parameter(0.02 * torch.randn(self.heads, size, self.head_size))
+        self.num_attention_heads, self.attention_head_size = plain.num_attention_heads, plain.attention_head_size
+        self.prefix_keys = nn.Parameter(0.02 * torch.randn(self.num_attention_heads, size, self.attention_head_size))
+        self.prefix_values = nn.Parameter(0.02 * torch.randn(self.num_attention_heads, size, self.attention_head_size))
 
     def forward(
         self, hidden_states: Tensor, attention_mask: Tensor | None = None, **ignored: Any
@@ -66,7 +66,7 @@ class PrefixedAttention(nn.Module):
         """Return (n, t, d) of hidden states (n, t, d); the mask (n, 1, t, t) is boolean or added to the logits."""
         count, length, _ = hidden_states.shape
         query, key, value = (
-            each(hidden_states).view(count, length, self.heads, self.head_size).transpose(1, 2)
+            each(hidden_states).view(count, length, self.num_attention_heads, self.attention_head_size).transpose(1, 2)
             for each in (self.query, self.key, self.value)
         )
         key = torch.cat([self.prefix_keys.expand(count, -1, -1, -1), key], dim=2)
@@ -80,7 +80,7 @@ class PrefixedAttention(nn.Module):
         found = nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropped
         )
-        return found.transpose(1, 2).reshape(count, length, self.heads * self.head_size), None
+        return found.transpose(1, 2).reshape(count, length, self.num_attention_heads * self.attention_head_size), None
 
 
 def add(module: nn.Module, kind: Kind, size: int) -> None:
