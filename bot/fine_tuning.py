@@ -25,7 +25,8 @@ from models.cross_encoder import load_cross_encoder
 from models.encoder import load_encoder
 from models.export import ABOUT as ENCODER_ABOUT
 from models.folder import open_model
-from models.matcher_export import ABOUT, export_matcher
+from models.matcher_export import export_matcher
+from models.matcher_graph import ABOUT
 from models.training.adapt import adapted
 from models.training.augment import Augmenter, read_synonyms
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher

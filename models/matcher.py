@@ -21,6 +21,9 @@ from models.probe import Probe
 
 IntArray = NDArray[np.int64]
 
+MAX_LENGTH = "frontdesk_max_length"
+"""Key in a matcher's `config.json`: tokens of question and candidate that it was trained to read."""
+
 
 class Matcher(Protocol):
     """Judges how well each candidate answers a question."""

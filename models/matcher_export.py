@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,7 @@ from kb.errors import ModelError, describe
 from kb.types import FloatArray
 from models.export import quietly, save_tokenizer, write_graph
 from models.folder import ModelFolder, open_model
-
-Quantisation = Literal["fp32", "int8"]
-
-GRAPHS: dict[str, str] = {"fp32": "matcher.onnx", "int8": "matcher.int8.onnx"}
-ABOUT = "matcher.json"
-"""File that says what the graphs need and how they compare with torch."""
+from models.matcher_graph import ABOUT, GRAPHS, OnnxCrossEncoder
 
 LEAST_AGREEMENT = 0.98
 """Share of questions whose best candidate must be the same for int8 to serve."""
@@ -153,8 +148,6 @@ def _compared(
     expected: FloatArray,
 ) -> dict[str, float]:
     """Return how far a graph's logits are from torch's, and how often it finds the same candidate best."""
-    from models.cross_encoder import OnnxCrossEncoder
-
     found = OnnxCrossEncoder(folder, name).judge(pairs)  # type: ignore[arg-type]
     same, start = [], 0
     for _, texts in groups:

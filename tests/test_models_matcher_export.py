@@ -7,9 +7,10 @@ from fakes_training import QUESTIONS, SUBJECTS, matching_task, train
 from tiny_model import MAX_LENGTH, PAD, save_tiny_model, tiny_tokenizer
 
 from kb.errors import ModelError
-from models.cross_encoder import OnnxCrossEncoder, TorchCrossEncoder, load_cross_encoder
+from models.cross_encoder import TorchCrossEncoder, load_cross_encoder
 from models.folder import open_model
-from models.matcher_export import ABOUT, GRAPHS, LEAST_AGREEMENT, MAX_DIFFERENCE, export_matcher
+from models.matcher_export import LEAST_AGREEMENT, MAX_DIFFERENCE, export_matcher
+from models.matcher_graph import ABOUT, GRAPHS, OnnxCrossEncoder
 from models.training.bases import load_matcher_module, save_matcher
 from models.training.matcher import judge
 from models.training.passes import hardware

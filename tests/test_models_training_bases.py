@@ -9,9 +9,9 @@ from tiny_model import MAX_LENGTH, save_tiny_model
 from transformers import AutoModelForSequenceClassification
 
 from kb.errors import ModelError
-from models.cross_encoder import MAX_LENGTH as LENGTH_KEY
 from models.encoder import load_encoder
 from models.folder import open_model
+from models.matcher import MAX_LENGTH as LENGTH_KEY
 from models.training.bases import load_encoder_module, load_matcher_module, save_encoder, save_matcher
 from models.training.matcher import judge
 

@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from kb.errors import ModelError, describe
-from models.cross_encoder import MAX_LENGTH
 from models.export import load_torch, require_whole
 from models.folder import ModelFolder
+from models.matcher import MAX_LENGTH
 from models.pooling import SentenceModule
 from models.training.adapters import ADDED, restored
 from models.training.passes import longest

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from kb.errors import ModelError, TrainingError, describe
 from kb.types import FloatArray
-from models.cross_encoder import MAX_LENGTH
 from models.folder import ModelFolder, open_model
+from models.matcher import MAX_LENGTH
 from models.pooling import SentenceModule
 from models.training.bases import load_matcher_module
 from models.training.config import DistilConfig, TrainingConfig

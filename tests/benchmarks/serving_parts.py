@@ -24,7 +24,7 @@ from kb.types import Retrieved
 from models.calibrate import from_json
 from models.checkpoints import Checkpoint
 from models.matcher import CrossEncoder, EvidenceMatcher, MatchSettings, candidate_text
-from models.matcher_export import ABOUT
+from models.matcher_graph import ABOUT
 from models.probe import ProbeConfig
 from models.training.config import OptimiserConfig, TrainingConfig
 
