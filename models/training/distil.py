@@ -20,6 +20,7 @@ from models.matcher import MAX_LENGTH
 from models.pooling import SentenceModule
 from models.training.bases import load_matcher_module
 from models.training.config import DistilConfig, TrainingConfig
+from models.training.epochs import Epochs
 from models.training.losses import distillation
 from models.training.matcher import Group, Judge, judge
 from models.training.passes import Hardware, Tokens, hardware, passes
@@ -71,7 +72,8 @@ class EncoderDistillation:
                 )
             )
         self._module, self._tokenizer, self._config = module, tokenizer, config
-        self._pad_id, self._prompt, self._seed, self._validate = pad_id, prompt, seed, validate
+        self._pad_id, self._prompt, self._validate = pad_id, prompt, validate
+        self._epochs = Epochs(len(self._groups), seed)
         self._where = hardware("fp32")
 
     @property
@@ -107,13 +109,8 @@ class EncoderDistillation:
 
     def batch(self, step: int) -> list[Group]:
         """Return the groups of a batch: each epoch has every group once, in an order of its own."""
-        count, size = len(self._groups), self._config.questions
-        found = []
-        for at in range(step * size, (step + 1) * size):
-            epoch, position = divmod(at, count)
-            order = np.random.default_rng([self._seed, epoch]).permutation(count)
-            found.append(self._groups[int(order[position])])
-        return found
+        size = self._config.questions
+        return [self._groups[self._epochs.item(at)] for at in range(step * size, (step + 1) * size)]
 
     def backward(self, step: int, where: Hardware, share: Share) -> float:
         """Add the gradient of our share of a batch; see `loop.Task`."""

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from kb.types import FloatArray
 from models.training.config import MatchingConfig
+from models.training.epochs import Epochs
 from models.training.losses import distillation, matching, symmetric_divergence
 from models.training.passes import Hardware, Padded, Tokens, hardware, longest, passes
 from models.training.processes import Share
@@ -71,7 +72,7 @@ class MatchingTask:
         self._where: Hardware | None = None
         found: Any = module
         self._max_length = longest(found.config, config.max_length)
-        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+        self._epochs = Epochs(len(groups), seed)
 
     @property
     def module(self) -> nn.Module:
@@ -106,15 +107,11 @@ class MatchingTask:
 
     def batch(self, step: int) -> list[Group]:
         """Return the groups of a batch: each epoch has every group once, in an order of its own."""
-        count, size = len(self._groups), self._config.groups
-        found: list[Group] = []
-        for at in range(step * size, (step + 1) * size):
-            epoch, position = divmod(at, count)
-            if epoch != self._epoch:
-                self._epoch, self._order = epoch, np.random.default_rng([self._seed, epoch]).permutation(count)
-            group = self._groups[int(self._order[position])]
-            found.append(self._trimmed(group, np.random.default_rng([self._seed, at, 1])))
-        return found
+        size = self._config.groups
+        return [
+            self._trimmed(self._groups[self._epochs.item(at)], np.random.default_rng([self._seed, at, 1]))
+            for at in range(step * size, (step + 1) * size)
+        ]
 
     def backward(self, step: int, where: Hardware, share: Share) -> float:
         """Add the gradient of our share of a batch; see `loop.Task`."""
