@@ -107,17 +107,21 @@ def trained_runs(
     var: Path,
     seeds: int,
     progress: Progress | None = None,
+    before: Sequence[Sequence[Outcome]] | None = None,
 ) -> Runs:
     """Ask every test before training, then train once a seed and ask again.
+
+    With `before`, the outcomes of an earlier run with the same base model, only what is trained is asked.
 
     Raises:
         TrainingError: a training can't go on.
         ModelError: a base model is missing or refused.
     """
     tell = progress or (lambda stage, done, total, note: None)
-    zero_shot = open_models(var, config, ZERO_SHOT)
     vectors = var / VECTORS / "evaluate"
-    before = [_asked(test, zero_shot, config, vectors, _told(tell, f"Before: {test.name}")) for test in tests]
+    if before is None:
+        zero_shot = open_models(var, config, ZERO_SHOT)
+        before = [_asked(test, zero_shot, config, vectors, _told(tell, f"Before: {test.name}")) for test in tests]
     found = []
     work = var / WORK
     work.mkdir(parents=True, exist_ok=True)

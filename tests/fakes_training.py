@@ -65,7 +65,7 @@ def contrastive_task(
     module: SentenceModule | None = None, *, validate: Any = None, augmenter: Any = None, **config: Any
 ) -> ContrastiveTask:
     """The encoder's task; `config` are fields of a ContrastiveConfig."""
-    given = {"anchors": 6, "max_length": 24, "answer_share": 0.5, "near_share": 0.0}
+    given = {"anchors": 6, "max_length": 24, "answer_share": 0.5, "near_share": 0.0, "scales_near": False}
     return ContrastiveTask(
         module or tiny_encoder(), tiny_tokenizer(), DATA, ContrastiveConfig(**given | config),
         pad_id=PAD, seed=3, validate=validate, augmenter=augmenter,

@@ -28,7 +28,7 @@ ONE = ContrastiveData(questions=["a?", "b?"], rows=[frozenset({0})] * 2, weights
 
 
 def task_over(data, **config):
-    settings = ContrastiveConfig(**{"near_share": 0.0} | config)
+    settings = ContrastiveConfig(**{"near_share": 0.0, "scales_near": False} | config)
     return ContrastiveTask(tiny_encoder(), tiny_tokenizer(), data, settings, pad_id=PAD)
 
 
@@ -136,6 +136,22 @@ def test_anchors_of_near_pairs_stand_together():
 
     assert pairs_beside_their_nearest(together) != pairs_beside_their_nearest(apart)
     assert all(len(together.batch(step)) >= 8 for step in range(40))
+
+
+@pytest.mark.parametrize(("pairs", "share"), [(6, 0.0), (16, 0.0), (32, 0.4), (320, 0.76)])
+def test_near_pairs_are_sought_the_less_the_fewer_pairs_there_are(pairs, share):
+    data = ContrastiveData(
+        questions=[f"{WAYS[0]} {at}" for at in range(pairs)],
+        rows=[frozenset({at}) for at in range(pairs)],
+        weights=[1.0] * pairs,
+        answers=[[f"answer {at}"] for at in range(pairs)],
+    )
+    scaled = task_over(data, anchors=1, near_share=0.8, scales_near=True)
+    asked_for = task_over(data, anchors=1, near_share=share)
+    for task in (scaled, asked_for):
+        task.prepare(0)
+    assert len(scaled.state()["near"]) == (pairs if share else 0)
+    assert [texts(scaled.batch(step)) for step in range(20)] == [texts(asked_for.batch(step)) for step in range(20)]
 
 
 def test_texts_belong_together_where_they_share_a_pair_and_answers_are_compared_with_questions_alone():

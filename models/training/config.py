@@ -104,8 +104,10 @@ class ContrastiveConfig:
     """Share of the anchors that bring answers, among those that have other questions to be drawn towards."""
     negatives: int = 0
     """Texts of the answers of near and wrong pairs that an anchor brings."""
-    near_share: float = 0.5
+    near_share: float = 0.8
     """Share of the anchors that are of pairs near to the others of their batch."""
+    scales_near: bool = True
+    """Less of `near_share`, the fewer pairs there are: none where each anchor meets one that is near by chance."""
     off_topic: int = 4
     """Questions that are out of scope, as negatives of all (outlier exposure, Hendrycks et al. 2019)."""
     refresh_every: int = 200

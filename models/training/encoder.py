@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 IntArray = NDArray[np.int64]
 Encode = Callable[[Sequence[str]], FloatArray]
 
+_NEAREST = 16
+"""Pairs that count as near to one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastiveData:
@@ -90,6 +93,9 @@ class ContrastiveTask:
                 self._of_row[row].append(at)
         self._chance = _chances(data, self._of_row, config.tail)
         self._near = np.empty((0, 0), dtype=np.int64)
+        self._near_share = config.near_share
+        if config.scales_near:
+            self._near_share *= max(0.0, 1 - config.anchors * _NEAREST / max(1, len(self._of_row)))
         self._where: Hardware | None = None
 
     @property
@@ -110,7 +116,7 @@ class ContrastiveTask:
 
     def prepare(self, step: int) -> None:
         """Find anew which pairs are near, where it is time to."""
-        wanted = self._config.near_share > 0 or self._config.negatives > 0
+        wanted = self._near_share > 0 or self._config.negatives > 0
         if wanted and (not len(self._near) or step % self._config.refresh_every == 0):
             self._near = self._nearest()
 
@@ -197,7 +203,7 @@ class ContrastiveTask:
         """Return positions of the questions that a batch is made around."""
         count = len(self._data.questions)
         wanted = min(self._config.anchors, int(np.count_nonzero(self._chance)))
-        if not self._config.near_share:
+        if not self._near_share:
             return [int(at) for at in rng.choice(count, wanted, replace=False, p=self._chance)]
         found: dict[int, None] = {}
         while len(found) < wanted:
@@ -207,7 +213,7 @@ class ContrastiveTask:
             # Before `prepare` was called nothing is near.
             near = rng.permutation(self._near[row]) if row < len(self._near) else ()
             # With a share of .75, three of four anchors stand beside a pair that is near.
-            for each in near[: rng.geometric(max(1 - self._config.near_share, 0.05)) - 1]:
+            for each in near[: rng.geometric(max(1 - self._near_share, 0.05)) - 1]:
                 if self._of_row[int(each)] and len(found) < wanted:
                     found.setdefault(int(rng.choice(self._of_row[int(each)])))
         return list(found)
@@ -238,7 +244,7 @@ class ContrastiveTask:
         total = contrastive(vectors, positives, allowed, self._config.temperature, self._config.smoothing)
         return total / max(1, count)
 
-    def _nearest(self, most: int = 16, texts: int = 6) -> IntArray:
+    def _nearest(self, most: int = _NEAREST, texts: int = 6) -> IntArray:
         """Return for each row those of the rows nearest to it by the mean of a few of its texts (n, most)."""
         chosen = [
             [self._data.questions[at] for at in of_row[:texts]] + list(answers[:1])

@@ -38,6 +38,8 @@ ENCODER_ROWS: Mapping[str, Mapping[str, Any]] = {
     "no training": {"encoder": {"steps": 0}},
     "encoder, contrastive": {},
     "random batches, none near": {"contrastive": {"near_share": 0.0}},
+    "half of the anchors near": {"contrastive": {"near_share": 0.5, "scales_near": False}},
+    "without off-topic questions": {"contrastive": {"off_topic": 0}},
     "mined answers as negatives": {"contrastive": {"negatives": 2}},
     "batches of 64 anchors": {"contrastive": {"anchors": 64}},
     "augmented questions": {"contrastive": {"augment": 0.3}},
@@ -76,6 +78,7 @@ def main() -> int:
     done = _read(arguments.out)
     # The torch runtime saves an export a seed; a ranking is the same.
     config = from_mapping(Config, {"encoder": {"runtime": "torch"}}, "ablation")
+    before: Any = None
     for name, change in chosen.items():
         settings = from_mapping(TrainingConfig, change, name, training)
         for seed in range(arguments.seeds):
@@ -84,7 +87,8 @@ def main() -> int:
                 continue
             note(f"{name}, seed {seed}")
             with tempfile.TemporaryDirectory() as work:
-                runs = trained_runs(tests, replace(settings, seed=seed), config, Path(work), 1)
+                runs = trained_runs(tests, replace(settings, seed=seed), config, Path(work), 1, before=before)
+            before = runs.before
             found = {
                 "key": key,
                 "set": arguments.set,
