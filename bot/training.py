@@ -12,7 +12,7 @@ from typing import Any
 from bot.build import CHECKPOINTS, ENCODERS
 from bot.config import Config
 from bot.corpus import Corpus
-from bot.fine_tuning import FineTuned, FineTuning, Progress
+from bot.fine_tuning import TUNED_VECTORS, FineTuned, FineTuning, Progress
 from bot.indexing import VECTORS
 from kb.store import KnowledgeStore
 from kb.types import QAPair
@@ -99,6 +99,9 @@ def train(
     if not share.is_first:
         return None
     checkpoint = make_checkpoint(var, config, training, result, manifest)
+    # The knowledge base as the trained encoder sees it: promoting it need not encode it again.
+    if (folder / TUNED_VECTORS).is_dir():
+        shutil.copytree(folder / TUNED_VECTORS, var / VECTORS, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     return Trained(checkpoint=checkpoint, result=result, manifest=manifest)
 

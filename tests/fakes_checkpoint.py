@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.build import CHECKPOINTS
 from bot.indexing import INDEX
+from kb.errors import ModelError
 from kb.manifest import Manifest, current_id, read_manifest
 from kb.sealed import SEAL, file_hash, file_names, sealed
-from models.checkpoints import MANIFEST, Checkpoint, draft, seal
+from models.checkpoints import MANIFEST, Checkpoint, draft, open_checkpoint, seal
 
 ABOUT = {
     "base_model": "tiny",
@@ -34,6 +37,17 @@ def make_checkpoint(folder: Path, model: Path, files: dict[str, Any] | None = No
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         (part / name).write_text(json.dumps(document))
     return seal(part, **(ABOUT | about))
+
+
+def assert_refused(folder: Path, checkpoint_id: str, match: str = "") -> None:
+    """Opening must say what was expected, what came and what to do."""
+    with pytest.raises(ModelError, match=rf"(?s)expected .*; got .*{match}.*; ."):
+        open_checkpoint(folder, checkpoint_id)
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files under a folder, sorted."""
+    return [each for each in sorted(path.rglob("*")) if each.is_file()]
 
 
 def seal_by_hand(path: Path, **changed: Any) -> None:

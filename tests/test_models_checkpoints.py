@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes_checkpoint import ABOUT, drafted, make_checkpoint
+from fakes_checkpoint import ABOUT, assert_refused, drafted, files_of, make_checkpoint
 from tiny_model import save_tiny_model
 
-from kb.errors import CheckpointError, ModelError
+from kb.errors import CheckpointError
 from models.calibrate import Calibration, to_json
 from models.checkpoints import MANIFEST, discard, draft, find_id, list_checkpoints, open_checkpoint, seal
 from models.encoder import load_encoder
@@ -36,15 +36,6 @@ def folder(tmp_path):
 @pytest.fixture
 def checkpoint(folder, model):
     return make_checkpoint(folder, model)
-
-
-def assert_refused(folder, checkpoint_id, match=""):
-    with pytest.raises(ModelError, match=rf"(?s)expected .*; got .*{match}.*; ."):
-        open_checkpoint(folder, checkpoint_id)
-
-
-def files_of(path):
-    return [each for each in sorted(path.rglob("*")) if each.is_file()]
 
 
 # What a sealed checkpoint is

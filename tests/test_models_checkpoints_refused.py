@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
-from fakes_checkpoint import ABOUT, drafted, make_checkpoint, seal_by_hand
+from fakes_checkpoint import ABOUT, assert_refused, drafted, files_of, make_checkpoint, seal_by_hand
 from tiny_model import save_tiny_model
 
 from kb.errors import CheckpointError, ModelError
@@ -39,15 +39,6 @@ class Canary:
 
     def __reduce__(self):
         return (open, (str(self.path), "w"))
-
-
-def assert_refused(folder, checkpoint_id, match=""):
-    with pytest.raises(ModelError, match=rf"(?s)expected .*; got .*{match}.*; ."):
-        open_checkpoint(folder, checkpoint_id)
-
-
-def files_of(path):
-    return [each for each in sorted(path.rglob("*")) if each.is_file()]
 
 
 def test_a_flipped_byte_in_any_file_is_refused(folder, checkpoint):

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, evaluate, knowledge, train, tune
+from bot.cli import checkpoints, demo, evaluate, knowledge, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -11,7 +11,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(knowledge.demo)
+app.command("demo")(demo.demo)
 app.command("import")(knowledge.import_)
 app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)

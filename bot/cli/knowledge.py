@@ -1,8 +1,7 @@
-"""`frontdesk demo | import | index | export`: the knowledge base and its index."""
+"""`frontdesk import | index | export`: the knowledge base and its index."""
 
 from collections.abc import Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,15 +27,6 @@ Mapping = Annotated[
 ]
 
 
-def demo(var: Var = DEFAULT_VAR, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Fill the data folder with the demo shop, and index it; again, nothing changes."""
-    settings = config_of(var, config)
-    folder = Path(str(files("kb") / "demo"))
-    _import(
-        var, settings, [folder], mapping=None, policy=DuplicatePolicy.KEEP, dry_run=False, index=True, as_json=as_json
-    )
-
-
 def import_(
     paths: Paths,
     var: Var = DEFAULT_VAR,
@@ -52,7 +42,13 @@ def import_(
     """Import answered questions and conversations: CSV, TSV, JSONL, XLSX, Markdown. Then index them."""
     settings = config_of(var, config)
     policy = DuplicatePolicy.REPLACE if replace else DuplicatePolicy.KEEP
-    _import(var, settings, paths, _mapping(mapping), policy, dry_run=dry_run, index=not no_index, as_json=as_json)
+    report, indexed = import_and_index(
+        var, settings, paths, policy, mapping=_mapping(mapping), dry_run=dry_run, index=not no_index
+    )
+    if as_json:
+        show(import_document(report, indexed))
+    else:
+        say_import(report, indexed)
 
 
 def index(
@@ -99,17 +95,17 @@ def export(
         say(f"{count} {'pairs' if what == 'pairs' else 'turns'} written to {path}")
 
 
-def _import(
+def import_and_index(
     var: Path,
     settings: Config,
     paths: Sequence[Path],
-    mapping: dict[str, str] | None,
     policy: DuplicatePolicy,
     *,
-    dry_run: bool,
-    index: bool,
-    as_json: bool,
-) -> None:
+    mapping: dict[str, str] | None = None,
+    dry_run: bool = False,
+    index: bool = True,
+) -> tuple[ImportReport, IndexReport | None]:
+    """Return what an import did, and the index that was made of it."""
     engine = open_database(var, settings)
     try:
         store = KnowledgeStore(engine)
@@ -123,15 +119,9 @@ def _import(
                 rejects_folder=var / REJECTS,
                 progress=lambda at: told("Reading", *_bytes(at)),
             )
-        indexed = _index(store, var, settings) if index and not dry_run else None
+        return report, _index(store, var, settings) if index and not dry_run else None
     finally:
         engine.dispose()
-    if as_json:
-        show(_import_document(report) | {"index": _index_document(indexed) if indexed else None})
-        return
-    _say_import(report)
-    if indexed:
-        _say_index(indexed)
 
 
 def _index(store: KnowledgeStore, var: Path, settings: Config, *, force: bool = False) -> IndexReport:
@@ -158,7 +148,8 @@ def _mapping(given: list[str] | None) -> dict[str, str] | None:
 _OUTCOMES = ("rows_read", "added", "updated", "merged", "unchanged", "conflicting", "rejected")
 
 
-def _import_document(report: ImportReport) -> dict[str, Any]:
+def import_document(report: ImportReport, indexed: IndexReport | None) -> dict[str, Any]:
+    """Return what an import did as a JSON object."""
     document: dict[str, Any] = {name: getattr(report, name) for name in _OUTCOMES}
     document |= {
         "turns_read": report.turns_read,
@@ -171,7 +162,7 @@ def _import_document(report: ImportReport) -> dict[str, Any]:
         | {"columns": dict(file.columns)}
         for file in report.files
     ]
-    return document
+    return document | {"index": _index_document(indexed) if indexed else None}
 
 
 def _index_document(report: IndexReport) -> dict[str, Any]:
@@ -187,7 +178,8 @@ def _index_document(report: IndexReport) -> dict[str, Any]:
     }
 
 
-def _say_import(report: ImportReport) -> None:
+def say_import(report: ImportReport, indexed: IndexReport | None) -> None:
+    """Print what an import did."""
     for file in report.files:
         outcomes = ", ".join(f"{getattr(file, name)} {name}" for name in _OUTCOMES[1:] if getattr(file, name))
         turns = f" (from {file.turns_read} turns)" if file.turns_read else ""
@@ -198,6 +190,8 @@ def _say_import(report: ImportReport) -> None:
         say(f"{report.history_conversations} conversations, {report.transitions} times one question after another")
     if report.dry_run:
         say("dry run: nothing was written")
+    if indexed:
+        _say_index(indexed)
 
 
 def _say_index(report: IndexReport) -> None:

@@ -7,12 +7,13 @@ import typer
 
 from bot.build import open_database
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
-from bot.config import training_of
+from bot.config import Config, training_of
 from bot.promotion import promote as promoted
 from bot.self_training import read_unlabelled
 from bot.training import Trained
 from bot.training import train as trained
 from kb.store import KnowledgeStore
+from models.training.config import TrainingConfig
 from models.training.labeled_files import read_labeled
 
 PresetName = Annotated[
@@ -49,6 +50,24 @@ def train(
     training = training_of(settings, preset).seeded(seed)
     verdicts = [row for path in labeled or () for row in read_labeled(path)]
     questions = read_unlabelled(unlabelled) if unlabelled else []
+    done, is_served = train_and_promote(
+        var, settings, training, promote=promote, verdicts=verdicts, unlabelled=questions, fresh=fresh
+    )
+    if done is None:
+        return
+    if as_json:
+        show(document(done) | {"promoted": is_served})
+    else:
+        report(done, is_served=is_served, was_wanted=promote)
+
+
+def train_and_promote(
+    var: Path, settings: Config, training: TrainingConfig, *, promote: bool, **data: Any
+) -> tuple[Trained | None, bool]:
+    """Return what was trained, and whether it was put in service; see `bot.training.train` for `data`.
+
+    What is worse than what it began with on what was held out is not put in service.
+    """
     # torch is imported here, and not by commands that don't train.
     from models.training.processes import joined
 
@@ -56,22 +75,14 @@ def train(
     try:
         store = KnowledgeStore(engine)
         with joined() as share, stages() as told:
-            done = trained(
-                store, var, settings, training,
-                verdicts=verdicts, unlabelled=questions, share=share, fresh=fresh, progress=told,
-            )  # fmt: skip
-        if done is None:
-            return
-        is_served = promote and _is_fit(done)
-        if is_served:
+            done = trained(store, var, settings, training, share=share, progress=told, **data)
+        is_served = done is not None and promote and _is_fit(done)
+        if done is not None and is_served:
             with stages() as told:
                 promoted(var, store, settings, done.checkpoint.checkpoint_id, told)
     finally:
         engine.dispose()
-    if as_json:
-        show(_document(done) | {"promoted": is_served})
-    else:
-        _say(done, is_served=is_served, was_wanted=promote)
+    return done, is_served
 
 
 def _is_fit(done: Trained) -> bool:
@@ -80,7 +91,8 @@ def _is_fit(done: Trained) -> bool:
     return bool(after) and after["p_at_1"] >= before["p_at_1"] and after["auroc"] >= before["auroc"] - 0.01
 
 
-def _document(done: Trained) -> dict[str, Any]:
+def document(done: Trained) -> dict[str, Any]:
+    """Return what was trained as a JSON object."""
     return {
         "checkpoint_id": done.checkpoint.checkpoint_id,
         "metrics": done.result.metrics,
@@ -100,7 +112,8 @@ def _document(done: Trained) -> dict[str, Any]:
     }
 
 
-def _say(done: Trained, *, is_served: bool, was_wanted: bool) -> None:
+def report(done: Trained, *, is_served: bool, was_wanted: bool) -> None:
+    """Print what was trained, and what became of it."""
     before, after = done.result.metrics["before"], done.result.metrics["after"]
     say(f"checkpoint {done.checkpoint.checkpoint_id}")
     for name, value in after.items():
