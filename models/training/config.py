@@ -107,7 +107,7 @@ class ContrastiveConfig:
     near_share: float = 0.8
     """Share of the anchors that are of pairs near to the others of their batch."""
     scales_near: bool = True
-    """Less of `near_share`, the fewer pairs there are: none where each anchor meets one that is near by chance."""
+    """Less of `near_share`, the fewer pairs there are: none where an anchor meets one of the nearest by chance."""
     off_topic: int = 4
     """Questions that are out of scope, as negatives of all (outlier exposure, Hendrycks et al. 2019)."""
     refresh_every: int = 200

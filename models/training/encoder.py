@@ -31,6 +31,8 @@ Encode = Callable[[Sequence[str]], FloatArray]
 
 _NEAREST = 16
 """Pairs that count as near to one."""
+_MET = 4
+"""Where a random batch has one of an anchor's so many nearest pairs, it needs no more of them (docs/log.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,8 @@ class ContrastiveTask:
         self._near = np.empty((0, 0), dtype=np.int64)
         self._near_share = config.near_share
         if config.scales_near:
-            self._near_share *= max(0.0, 1 - config.anchors * _NEAREST / max(1, len(self._of_row)))
+            met_by_chance = config.anchors * _MET / max(1, len(self._of_row))
+            self._near_share *= max(0.0, 1 - met_by_chance)
         self._where: Hardware | None = None
 
     @property
