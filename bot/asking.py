@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from kb.retriever import Evidence, Retriever
 from kb.types import FloatArray
+from models.calibrate import Calibration
 from models.matcher import CrossEncoder, MatchSettings, add_logits, candidate_text, contenders
+from models.off_topic import OffTopic
 from models.probe import FittedProbe
 
 IntArray = NDArray[np.int64]
@@ -33,6 +35,12 @@ class Judged:
 
     rows: IntArray
     combined: FloatArray
+    similarity: float = 0.0
+    """To the nearest question that is out of scope."""
+
+    def confidence(self, calibration: Calibration) -> float:
+        """Return the probability that the best row is right; 0 where none was found."""
+        return float(calibration.probability(self.combined[:1], self.similarity)[0]) if len(self.rows) else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +63,10 @@ class Judges:
     probe_weight: float = 0.0
     cross_encoder: CrossEncoder | None = None
     settings: MatchSettings | None = None
+    off_topic: OffTopic | None = None
 
     def judged(self, question: str, vector: FloatArray, hidden: Sequence[int] = ()) -> Judged:
-        """Return the candidates of a question, without what is hidden."""
+        """Return the candidates of a question, without what is hidden, and without itself where it is off-topic."""
         evidence, rows, prior = self._prior(question, vector, hidden)
         settings = self.settings
         if self.cross_encoder is not None and settings is not None and settings.weight and len(rows):
@@ -66,7 +75,8 @@ class Judges:
                 texts = [self._text(int(rows[at]), evidence, settings, hidden) for at in kept]
                 prior = add_logits(prior, kept, self.cross_encoder.logits(question, texts), settings)
         order = np.argsort(-prior, kind="stable")
-        return Judged(rows=rows[order], combined=prior[order])
+        similarity = self.off_topic.similarity(vector, question) if self.off_topic else 0.0
+        return Judged(rows=rows[order], combined=prior[order], similarity=similarity)
 
     def read(self, asked: Asked, settings: MatchSettings, count: int) -> Read:
         """Return what the matcher would read of the best so many candidates."""

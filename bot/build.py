@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from bot.chatbot import ChatBot
 from bot.config import Config
 from bot.follow_ups import FollowUps
-from bot.indexing import INDEX, Assembled, probe_of, speller_of
+from bot.indexing import INDEX, Assembled, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
 from bot.policy import Policy
 from bot.serving import KEPT_MODELS, Models, ModelsOf
@@ -169,6 +169,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             fitted_probe.weight,
             cross_encoder=models.cross_encoder,
             settings=models.settings,
+            off_topic=off_topic_kept(loaded.arrays),
         ),
         threshold=calibration.threshold,
         speller=speller_of(loaded.retriever),
@@ -200,6 +201,7 @@ def bot_of(
             judges.probe_weight,
             cross_encoder=judges.cross_encoder,
             settings=judges.settings,
+            off_topic=judges.off_topic,
         ),
         threshold=assembled.calibration.threshold,
         speller=assembled.speller,

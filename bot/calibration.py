@@ -11,15 +11,30 @@ from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.types import FloatArray
 from models.calibrate import Calibration, CalibrationConfig, fit_calibration
+from models.off_topic import OffTopic
 
 _BANK = "off_topic.txt"
 _FEWEST_TOPICS = 5
+_ITS_OWN = 0.8
+"""Similarity from which on a question of the bank is one that the knowledge base has."""
 
 
 def off_topic_bank() -> list[str]:
     """Return the questions that come with frontdesk and that hardly any organisation's history answers."""
     text = (files("models") / "data" / _BANK).read_text(encoding="utf-8")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def parts_of_bank() -> tuple[list[str], list[str], list[str]]:
+    """Return the bank in three parts: for a training to learn from, to calibrate on, and to measure on."""
+    bank = off_topic_bank()
+    return bank[::3], bank[1::3], bank[2::3]
+
+
+def known_to_training() -> list[str]:
+    """Return what of the bank a trained model is compared with: not what it was measured on."""
+    learnt, calibrated, _ = parts_of_bank()
+    return learnt + calibrated
 
 
 def own_phrasings(judges: Judges, speller: Speller, config: CalibrationConfig) -> list[Asked]:
@@ -60,7 +75,7 @@ def calibrate(
         return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
     bank = off_topic_bank() if bank is None else bank
     total = len(questions) + len(bank)
-    in_scope, is_right, near = [], [], []
+    in_scope, is_right, near, similar = [], [], [], []
     hidden_with = _hidden_with(judges.retriever)
     for done, asked in enumerate(questions):
         found = judges.judged(asked.question, asked.vector, asked.hidden)
@@ -69,29 +84,42 @@ def calibrate(
         hidden = sorted({*asked.hidden, *(entry for row in asked.rows for entry in hidden_with[row])})
         without = judges.judged(asked.question, asked.vector, hidden)
         near.append(without.combined[0] if len(without.rows) else -np.inf)
+        similar.append(found.similarity)
         if progress is not None and done % 50 == 0:
             progress(done, total)
     vectors = judges.retriever.encoder.encode(bank)
-    far = [
-        judges.judged(question, vector).combined.max(initial=-np.inf)
-        for question, vector in zip(bank, vectors, strict=True)
-    ]
+    strange = [judges.judged(question, vector) for question, vector in zip(bank, vectors, strict=True)]
+    far = [each.combined.max(initial=-np.inf) for each in strange]
     if progress is not None:
         progress(total, total)
-    known = np.isfinite(in_scope)
+    known, is_near, is_far = np.isfinite(in_scope), np.isfinite(near), np.isfinite(far)
     return fit_calibration(
-        in_scope=np.array(in_scope, dtype=np.float32)[known],
+        in_scope=_floats(in_scope)[known],
         is_right=np.array(is_right, dtype=bool)[known],
-        near=_finite(near),
-        far=_finite(far),
+        near=_floats(near)[is_near],
+        far=_floats(far)[is_far],
         config=config,
         floor=floor,
+        off_topic=(
+            _floats(similar)[known],
+            _floats(similar)[is_near],
+            _floats([each.similarity for each in strange])[is_far],
+        ),
     )
 
 
-def _finite(values: Sequence[float]) -> FloatArray:
-    found = np.array(values, dtype=np.float32)
-    return found[np.isfinite(found)]
+def off_topic_of(retriever: Retriever, bank: Sequence[str], vectors: FloatArray) -> OffTopic:
+    """Return the questions of a bank that are out of scope of a knowledge base: what it has itself is not."""
+    kept = [
+        at
+        for at, vector in enumerate(vectors)
+        if all(similarity < _ITS_OWN for _, similarity in retriever.neighbours(vector, 1))
+    ]
+    return OffTopic(vectors[kept], [bank[at] for at in kept])
+
+
+def _floats(values: Sequence[float]) -> FloatArray:
+    return np.array(values, dtype=np.float32)
 
 
 def _mended(retriever: Retriever, asked: Sequence[int], speller: Speller) -> list[tuple[str, FloatArray]]:

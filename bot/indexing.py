@@ -4,7 +4,7 @@ A snapshot goes on with the checkpoint of the current one; `bot/promotion.py` ch
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.asking import Judges
-from bot.calibration import calibrate, own_phrasings
+from bot.calibration import calibrate, known_to_training, off_topic_bank, off_topic_of, own_phrasings
 from bot.config import Config
 from bot.serving import Models, ModelsOf, Served, served_by
 from kb.entries import entries_of
@@ -27,6 +27,7 @@ from kb.store import KnowledgeStore
 from kb.types import QAPair, Transition
 from kb.vectors import VectorCache
 from models.calibrate import Calibration, to_json
+from models.off_topic import OffTopic
 from models.probe import FittedProbe, Probe, ProbeConfig, choose_texts
 
 IntArray = NDArray[np.int64]
@@ -34,6 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Told the name of the stage, what is done of it, and all that is to do."""
 
 INDEX, VECTORS = "index", "vectors"
+_OFF_TOPIC = "off_topic"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,14 +93,18 @@ def assemble(
     calibration = models.calibration
     if calibration is None:
         questions = own_phrasings(judges, speller, config.calibration)
+        if len(questions) >= config.calibration.fewest:
+            judges = _with_off_topic(judges, off_topic_bank(), cache)
         calibration = calibrate(judges, questions, config.calibration, _stage(progress, "Calibrating"))
+    elif calibration.off_topic:
+        judges = _with_off_topic(judges, known_to_training(), cache)
     return Assembled(
         retriever=retriever, index=index, lexical=lexical, speller=speller, calibration=calibration, judges=judges,
         encoded=encoded,
     )  # fmt: skip
 
 
-def judges_of(retriever: Retriever, models: Models, config: ProbeConfig) -> Judges:
+def judges_of(retriever: Retriever, models: Models, config: ProbeConfig, off_topic: OffTopic | None = None) -> Judges:
     """Return what judges the candidates of a retriever: a probe, fitted on its texts, and the models' matcher."""
     probe, fitted = _fit_probe(retriever, config)
     return Judges(
@@ -109,6 +115,10 @@ def judges_of(retriever: Retriever, models: Models, config: ProbeConfig) -> Judg
         cross_encoder=models.cross_encoder,
         settings=models.settings,
     )
+
+
+def _with_off_topic(judges: Judges, bank: Sequence[str], cache: VectorCache) -> Judges:
+    return replace(judges, off_topic=off_topic_of(judges.retriever, bank, cache.encode(bank)[0]))
 
 
 def update_index(
@@ -212,7 +222,7 @@ def _built(var: Path, wanted: _Wanted, config: Config, progress: Progress | None
         calibration={"settings": wanted.settings, "fitted": to_json(built.calibration)},
         corpus_hash=wanted.corpus_hash,
         knowledge_version=wanted.version,
-        arrays=probe_arrays(built),
+        arrays=arrays_of(built.judges),
         checkpoint=wanted.served.checkpoint,
         lineage=wanted.served.lineage,
         replaces=wanted.replaces,
@@ -235,19 +245,26 @@ def _report(manifest: Manifest, wanted: _Wanted, built: Assembled | None = None)
     )
 
 
-def probe_arrays(built: Assembled) -> dict[str, Any]:
-    """Return the probe as arrays that a snapshot keeps; none where there is no probe."""
-    judges = built.judges
-    if judges.probe is None:
-        return {}
-    return {"probe_entries": judges.probe_entries, "probe_coefficients": judges.probe.coefficients}
+def arrays_of(judges: Judges) -> dict[str, Any]:
+    """Return what judges as arrays that a snapshot keeps: the probe, and what is out of scope, where there are any."""
+    arrays: dict[str, Any] = {}
+    if judges.off_topic is not None:
+        arrays[_OFF_TOPIC] = judges.off_topic.vectors
+    if judges.probe is not None:
+        arrays |= {"probe_entries": judges.probe_entries, "probe_coefficients": judges.probe.coefficients}
+    return arrays
 
 
 def probe_of(retriever: Retriever, arrays: Mapping[str, Any], config: ProbeConfig) -> Probe | None:
-    """Return the probe that `probe_arrays` gave for the same entries."""
+    """Return the probe that `arrays_of` gave for the same entries."""
     if "probe_entries" not in arrays:
         return None
     return Probe(retriever.entry_vectors(arrays["probe_entries"]), arrays["probe_coefficients"], config.gamma)
+
+
+def off_topic_kept(arrays: Mapping[str, Any]) -> OffTopic | None:
+    """Return what `arrays_of` gave of what is out of scope."""
+    return OffTopic(arrays[_OFF_TOPIC]) if _OFF_TOPIC in arrays else None
 
 
 def speller_of(retriever: Retriever) -> Speller:

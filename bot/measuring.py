@@ -65,12 +65,12 @@ def measured(
         found = judges.judged(each.question, each.vector, each.hidden)
         at = np.flatnonzero(np.isin(found.rows, sorted(each.rows)))
         ranks.append(int(at[0]) + 1 if len(at) else 0)
-        confidence.append(float(calibration.probability(found.combined[:1])[0]) if len(found.rows) else 0.0)
+        confidence.append(found.confidence(calibration))
     vectors = judges.retriever.encoder.encode(off_topic)
-    refused = []
-    for question, vector in zip(off_topic, vectors, strict=True):
-        found = judges.judged(question, vector)
-        refused.append(float(calibration.probability(found.combined[:1])[0]) if len(found.rows) else 0.0)
+    refused = [
+        judges.judged(question, vector).confidence(calibration)
+        for question, vector in zip(off_topic, vectors, strict=True)
+    ]
     sure, unsure = np.array(confidence), np.array(refused)
     is_known = np.concatenate([np.ones(len(sure), dtype=bool), np.zeros(len(unsure), dtype=bool)])
     rank = np.array(ranks)

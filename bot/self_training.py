@@ -129,7 +129,7 @@ def opinions(judges: Judges, calibration: Calibration, questions: Sequence[Asked
         found = judges.judged(each.question, each.vector, each.hidden)
         best = int(found.rows[0]) if len(found.rows) else -1
         rows.append(best)
-        confidence.append(float(calibration.probability(found.combined[:1])[0]) if len(found.rows) else 0.0)
+        confidence.append(found.confidence(calibration))
         agreed.append(best >= 0 and set(judges.tops(each.question, each.vector, each.hidden)) == {best})
     return Opinions(
         rows=np.array(rows, dtype=np.int64),

@@ -1,12 +1,13 @@
 """What a training holds out, asked of what was trained: to validate on the way, to calibrate and measure at the end."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from bot.asking import Asked, Judges, Read
-from bot.calibration import calibrate, off_topic_bank, own_phrasings
+from bot.calibration import calibrate, known_to_training, off_topic_of, own_phrasings, parts_of_bank
 from bot.config import Config
 from bot.corpus import Corpus, Question, asked_of, questions_of, sampled
 from bot.indexing import judges_of, speller_of
@@ -52,9 +53,7 @@ class Validation:
             sampled(questions_of(corpus.valid, corpus.pairs), training.validation_questions, training.split.seed)
             for corpus in corpora
         ]
-        bank = off_topic_bank()
-        # To learn from, to calibrate on, and to measure on.
-        self.bank = (bank[::3], bank[1::3], bank[2::3])
+        self.bank = parts_of_bank()
 
     @property
     def is_possible(self) -> bool:
@@ -121,7 +120,9 @@ class Validation:
 
     def judges(self, corpus: Corpus, models: Models) -> Judges:
         """Return what judges for a corpus without what is held out."""
-        return judges_of(self._retriever(corpus, models.encoder), models, self._config.probe)
+        retriever, bank = self._retriever(corpus, models.encoder), known_to_training()
+        off_topic = off_topic_of(retriever, bank, self._encoded(models.encoder, bank))
+        return replace(judges_of(retriever, models, self._config.probe), off_topic=off_topic)
 
     def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
         pairs = corpus.known()

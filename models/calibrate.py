@@ -6,10 +6,12 @@ data and without labelled out-of-scope questions:
 - in scope: phrasings, each asked of an index in which it is hidden;
 - out of scope, near: the same questions with their whole pair or topic hidden;
 - out of scope, far: a bank of small talk and of other businesses' questions, less those that fit this knowledge base.
+
+Beside the evidence, the similarity to the nearest question of that bank is a second feature. It can only speak against.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ class CalibrationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """probability = sigmoid(slope · evidence + intercept); the bot answers from `threshold` on.
+    """probability = sigmoid(slope · evidence + off_topic · similarity + intercept); `threshold` is the least to answer.
 
     `validation` holds what was measured when it was fitted: counts, coverage and accuracy at the threshold.
     """
@@ -45,12 +47,20 @@ class Calibration:
     threshold: float
     origin: str
     validation: Mapping[str, float]
+    off_topic: float = 0.0
+    """Of the similarity to the nearest question that is out of scope; never above 0."""
 
-    def probability(self, evidence: FloatArray) -> FloatArray:
-        """Return the probability of being right, in the shape of the evidence."""
+    def probability(self, evidence: FloatArray, similarity: FloatArray | float = 0.0) -> FloatArray:
+        """Return the probability of being right, in the shape of the evidence.
+
+        Args:
+            evidence: what speaks for each candidate.
+            similarity: of the question to what is out of scope, see `OffTopic`; one for all, or in the same shape.
+        """
         # Far below, exp overflows to infinity, and the probability is 0 as it should be.
         with np.errstate(over="ignore"):
-            probability = 1.0 / (1.0 + np.exp(-(self.slope * evidence + self.intercept)))
+            logit = self.slope * evidence + self.off_topic * similarity + self.intercept
+            probability = 1.0 / (1.0 + np.exp(-logit))
         return np.asarray(probability, dtype=np.float32)
 
 
@@ -66,8 +76,9 @@ def fit_calibration(
     far: FloatArray,
     config: CalibrationConfig,
     floor: Calibration | None = None,
+    off_topic: tuple[FloatArray, FloatArray, FloatArray] | None = None,
 ) -> Calibration:
-    """Fit slope, intercept and threshold on the evidence of the best pair for questions of three kinds.
+    """Fit weights and threshold on the evidence of the best pair for questions of three kinds.
 
     In scope and out of scope weigh the same, whatever their numbers. The threshold is the one with the most right
     answers and right refusals by these weights.
@@ -81,19 +92,28 @@ def fit_calibration(
             where none of them was answered rightly, or nothing wrongly.
         floor: another calibration, of what serves now: the threshold is raised until no smaller share of what is out of
             scope, near and far by their weights, is refused than it refused.
+        off_topic: similarity to what is out of scope of the questions in scope, near and far, (n,), (m,) and (k,).
     """
     if len(in_scope) < config.fewest or not is_right.any():
         return DEFAULT
     # Small talk that one bot refuses is what another one is for: what fits like a right answer teaches nothing.
-    far = far[far < np.median(in_scope)]
+    is_far = far < np.median(in_scope)
+    far = far[is_far]
     evidence = np.concatenate([in_scope, near, far]).astype(np.float64)
     right = np.concatenate([is_right, np.zeros(len(near) + len(far), dtype=bool)])
     if right.all():
         return DEFAULT
     weight = _weights(len(in_scope), len(near), len(far), config.near_weight)
-    slope, intercept = _logistic(evidence, right, weight)
-    fitted = Calibration(slope=slope, intercept=intercept, threshold=0.0, origin="fitted", validation={})
-    probability = fitted.probability(evidence.astype(np.float32))
+    similarity = np.zeros(len(evidence))
+    if off_topic is not None:
+        similarity = np.concatenate([off_topic[0], off_topic[1], off_topic[2][is_far]]).astype(np.float64)
+    (slope, against), intercept = _logistic(np.column_stack([evidence, similarity]), right, weight)
+    if against > 0:
+        (slope, against), intercept = _logistic(np.column_stack([evidence, np.zeros(len(evidence))]), right, weight)
+    fitted = Calibration(
+        slope=slope, intercept=intercept, threshold=0.0, origin="fitted", validation={}, off_topic=against
+    )
+    probability = fitted.probability(evidence.astype(np.float32), similarity.astype(np.float32))
     is_in_scope = np.arange(len(evidence)) < len(in_scope)
     threshold = _best_threshold(probability, right, is_in_scope, weight)
     if floor is not None:
@@ -112,7 +132,7 @@ def fit_calibration(
         "far_refused": _share(~answered[len(in_scope) + len(near) :]),
         "near_refused": _share(~answered[len(in_scope) : len(in_scope) + len(near)]),
     }
-    return Calibration(slope=slope, intercept=intercept, threshold=threshold, origin="fitted", validation=validation)
+    return replace(fitted, threshold=threshold, validation=validation)
 
 
 def to_json(calibration: Calibration) -> dict[str, Any]:
@@ -131,11 +151,14 @@ def _weights(in_scope: int, near: int, far: int, near_weight: float) -> NDArray[
     return np.concatenate([np.full(count, weight / max(count, 1)) for count, weight in groups]) * in_scope
 
 
-def _logistic(evidence: NDArray[np.float64], right: BoolArray, weight: NDArray[np.float64]) -> tuple[float, float]:
+def _logistic(
+    features: NDArray[np.float64], right: BoolArray, weight: NDArray[np.float64]
+) -> tuple[tuple[float, ...], float]:
+    """Return a weight for each of the features (n, f), and the intercept."""
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=100.0).fit(evidence[:, None], right, sample_weight=weight)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    model = LogisticRegression(C=100.0).fit(features, right, sample_weight=weight)
+    return tuple(float(each) for each in model.coef_[0]), float(model.intercept_[0])
 
 
 def _best_threshold(

@@ -5,7 +5,8 @@ What speaks for a candidate is its evidence, what the probe says of it and, once
     prior    = evidence + probe weight · value of the probe
     combined = prior + matcher weight · log softmax(logits of those that can still win)
 
-and the relevance is the calibrated probability that the best one is right.
+and the relevance is the calibrated probability that the best one is right, given also how near the question is to what
+is out of scope.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from kb.types import Candidate, FloatArray, Retrieved
 from models.calibrate import Calibration
+from models.off_topic import OffTopic
 from models.probe import Probe
 
 IntArray = NDArray[np.int64]
@@ -67,6 +69,7 @@ class EvidenceMatcher:
         *,
         cross_encoder: CrossEncoder | None = None,
         settings: MatchSettings | None = None,
+        off_topic: OffTopic | None = None,
     ) -> None:
         """Take what was fitted on the same snapshot.
 
@@ -77,7 +80,9 @@ class EvidenceMatcher:
             weight: of the probe's values.
             cross_encoder: the trained matcher, or None.
             settings: how it is used.
+            off_topic: questions that are out of scope, where the calibration knows of them.
         """
+        self._off_topic = off_topic
         self._calibration = calibration
         self._probe = probe
         self._row = dict(row or {})
@@ -91,8 +96,9 @@ class EvidenceMatcher:
         if self._probe is not None and retrieved.candidates:
             rows = [self._row[candidate.pair.pair_id] for candidate in retrieved.candidates]
             values = self._weight * self._probe.values(retrieved.question_vector[None, :])[0][rows]
+        similarity = self._off_topic.similarity(retrieved.question_vector) if self._off_topic else 0.0
         return self._calibration.probability(
-            combined(retrieved, prior_of(retrieved, values), self._cross_encoder, self._settings)
+            combined(retrieved, prior_of(retrieved, values), self._cross_encoder, self._settings), similarity
         )
 
 

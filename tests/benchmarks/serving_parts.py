@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from bot.build import open_database, open_models
 from bot.config import Config
-from bot.indexing import INDEX, probe_of
+from bot.indexing import INDEX, off_topic_kept, probe_of
 from bot.promotion import promote
 from bot.training import train
 from kb.importing import import_paths
@@ -71,13 +71,15 @@ class Parts:
         self._retriever = loaded.retriever
         probe_config = ProbeConfig(**loaded.calibration["settings"]["probe"])
         probe = probe_of(loaded.retriever, loaded.arrays, probe_config)
+        off_topic = off_topic_kept(loaded.arrays)
         rows = {pair.pair_id: row for row, pair in enumerate(loaded.retriever.pairs)}
 
         def matcher(settings: MatchSettings, reader: CrossEncoder = cross_encoder) -> EvidenceMatcher:
             calibration = from_json(loaded.calibration["fitted"])
             return EvidenceMatcher(
-                calibration, probe, rows, probe_config.weight, cross_encoder=reader, settings=settings
-            )
+                calibration, probe, rows, probe_config.weight, cross_encoder=reader, settings=settings,
+                off_topic=off_topic,
+            )  # fmt: skip
 
         self._matcher = matcher(self._settings)
         self._noting = _Noting(cross_encoder)
