@@ -8,6 +8,7 @@ import numpy as np
 
 from bot.asking import Asked
 from kb.entries import plain_text
+from kb.retriever import Retriever
 from kb.types import Encoder, QAPair
 from models.training.data import RIGHT, LabeledPair
 from models.training.encoder import ContrastiveData
@@ -102,6 +103,11 @@ def asked_of(questions: Sequence[Question], encoder: Encoder, own: dict[tuple[in
         )
         for each, vector in zip(questions, vectors, strict=True)
     ]
+
+
+def own_entries(retriever: Retriever) -> dict[tuple[int, str], int]:
+    """Return the entry of each question and phrasing, by row and text."""
+    return {(entry.row, entry.text): at for at, entry in enumerate(retriever.entries) if entry.role != "answer"}
 
 
 def sampled(questions: Sequence[Question], most: int, seed: int) -> list[Question]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.asking import Judges
 from bot.config import Config
-from bot.corpus import Corpus, Question, asked_of, contrastive_data
+from bot.corpus import Corpus, Question, contrastive_data
 from bot.matching_data import matching_groups, topics_of
 from bot.measuring import chosen_settings
 from bot.self_training import pseudo_labeled
@@ -227,9 +227,8 @@ class FineTuning:
         return extended, {"questions": float(questions), "taken": float(taken)}
 
     def _pseudo_labeled(self, corpus: Corpus, valid: Sequence[Question], models: Models) -> list[LabeledPair]:
-        judges = self._validation.judges(corpus, models)
-        calibration, _ = self._validation.assess(judges, valid)
-        asked = asked_of(valid, models.encoder, {})
+        judges, asked = self._validation.asked(corpus, models, valid)
+        calibration, _ = self._validation.assess(judges, asked)
         return pseudo_labeled(
             corpus,
             judges,

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.asking import Asked, Judges, Read
-from bot.corpus import Corpus, Question, asked_of, questions_of
+from bot.corpus import Corpus, Question, asked_of, own_entries, questions_of
 from kb.errors import TrainingDataError, describe
-from kb.retriever import Retriever
 from models.matcher import MatchSettings
 from models.training.config import TrainingConfig
 from models.training.data import class_weights
@@ -51,7 +50,7 @@ def matching_groups(
     weights = _weights(questions, len(corpus.pairs), training.matching.balance)
     groups = []
     for done, (question, asked) in enumerate(
-        zip(questions, asked_of(questions, judges.retriever.encoder, _own(judges.retriever)), strict=True)
+        zip(questions, asked_of(questions, judges.retriever.encoder, own_entries(judges.retriever)), strict=True)
     ):
         rows, texts = _candidates(question, asked, judges, training.reading, training.matching.candidates)
         if len(rows) > 1:
@@ -86,8 +85,3 @@ def _weights(questions: Sequence[Question], pairs: int, balance: float) -> NDArr
     counts = Counter(row for question in questions for row in question.rows)
     # At 1 the effective number has no limit; just below, a pair weighs one over its questions.
     return class_weights([counts[row] for row in range(pairs)], min(balance, _MOST_BALANCE))
-
-
-def _own(retriever: Retriever) -> dict[tuple[int, str], int]:
-    """Return the entry of each question and phrasing, by row and text."""
-    return {(entry.row, entry.text): at for at, entry in enumerate(retriever.entries) if entry.role != "answer"}

@@ -9,7 +9,7 @@ import numpy as np
 from bot.asking import Asked, Judges, Read
 from bot.calibration import calibrate, known_to_training, off_topic_of, own_phrasings, parts_of_bank
 from bot.config import Config
-from bot.corpus import Corpus, Question, asked_of, questions_of, sampled
+from bot.corpus import Corpus, Question, asked_of, own_entries, questions_of, sampled
 from bot.indexing import judges_of, speller_of
 from bot.measuring import chosen_settings, measured
 from bot.serving import Models
@@ -17,7 +17,7 @@ from kb.entries import entries_of
 from kb.index import build_index
 from kb.lexical import LexicalIndex
 from kb.retriever import Retriever, main_locale
-from kb.types import Encoder, FloatArray
+from kb.types import Encoder, FloatArray, QAPair
 from kb.vectors import VectorCache
 from models.calibrate import Calibration
 from models.training.config import TrainingConfig
@@ -66,7 +66,7 @@ class Validation:
         values = []
         for corpus, valid in zip(self._corpora, self.questions, strict=True):
             if valid:
-                retriever = self._retriever(corpus, encoder)
+                retriever = self._retriever(corpus.known(), encoder)
                 judges = Judges(retriever=retriever)
                 asked = asked_of(valid, encoder, {})
                 found = [judges.judged(each.question, each.vector) for each in asked]
@@ -97,16 +97,20 @@ class Validation:
         calibrations, metrics = [], []
         for at, (corpus, valid) in enumerate(zip(self._corpora, self.questions, strict=True)):
             floor = floors[at] if floors else None
-            calibration, found = self.assess(self.judges(corpus, models), valid, floor)
+            calibration, found = self.assess(*self.asked(corpus, models, valid), floor)
             calibrations.append(calibration)
             metrics.append(found)
         return calibrations, _means(metrics)
 
+    def asked(self, corpus: Corpus, models: Models, valid: Sequence[Question]) -> tuple[Judges, list[Asked]]:
+        """Return what judges as it will serve, with all texts, and the held-out questions, each without itself."""
+        judges = self._judges(corpus.pairs, models)
+        return judges, asked_of(valid, models.encoder, own_entries(judges.retriever))
+
     def assess(
-        self, judges: Judges, valid: Sequence[Question], floor: Calibration | None = None
+        self, judges: Judges, asked: Sequence[Asked], floor: Calibration | None = None
     ) -> tuple[Calibration, dict[str, float]]:
         """Return the calibration of what judges, and what was measured: each on a part of the bank of its own."""
-        asked = asked_of(valid, judges.retriever.encoder, {})
         settings = self._config.calibration
         if len(asked) >= settings.fewest:
             questions = asked
@@ -120,12 +124,14 @@ class Validation:
 
     def judges(self, corpus: Corpus, models: Models) -> Judges:
         """Return what judges for a corpus without what is held out."""
-        retriever, bank = self._retriever(corpus, models.encoder), known_to_training()
+        return self._judges(corpus.known(), models)
+
+    def _judges(self, pairs: Sequence[QAPair], models: Models) -> Judges:
+        retriever, bank = self._retriever(pairs, models.encoder), known_to_training()
         off_topic = off_topic_of(retriever, bank, self._encoded(models.encoder, bank))
         return replace(judges_of(retriever, models, self._config.probe), off_topic=off_topic)
 
-    def _retriever(self, corpus: Corpus, encoder: Encoder) -> Retriever:
-        pairs = corpus.known()
+    def _retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
         entries = list(entries_of(pairs, self._config.retrieval.passage_words))
         index = build_index(self._encoded(encoder, [entry.encoded for entry in entries]))
         lexical = LexicalIndex.build(pairs, entries, main_locale(pairs))
