@@ -9,6 +9,7 @@ import numpy as np
 from bot.asking import Asked
 from kb.entries import plain_text
 from kb.retriever import Retriever
+from kb.spelling import Speller
 from kb.types import Encoder, QAPair
 from models.training.data import RIGHT, LabeledPair
 from models.training.encoder import ContrastiveData
@@ -85,23 +86,29 @@ def contrastive_data(corpora: Sequence[Corpus], off_topic: Sequence[str] = ()) -
     )
 
 
-def asked_of(questions: Sequence[Question], encoder: Encoder, own: dict[tuple[int, str], int]) -> list[Asked]:
+def asked_of(
+    questions: Sequence[Question],
+    encoder: Encoder,
+    own: dict[tuple[int, str], int],
+    speller: Speller | None = None,
+) -> list[Asked]:
     """Return questions ready to be asked, with their own entries hidden; `own` has the entry of each row and text.
 
-    Texts that differ in case or marks alone are the same question.
+    Texts that differ in case or marks alone are the same question. With a speller they are asked as it corrects them.
     """
-    vectors = encoder.encode([each.text for each in questions])
+    texts = [speller.correct(each.text) if speller else each.text for each in questions]
+    vectors = encoder.encode(texts)
     entries: dict[tuple[int, str], list[int]] = defaultdict(list)
     for (row, text), entry in own.items():
         entries[row, normalised(text)].append(entry)
     return [
         Asked(
-            question=each.text,
+            question=text,
             vector=vector,
             rows=each.rows,
             hidden=tuple(sorted(at for row in each.rows for at in entries.get((row, normalised(each.text)), ()))),
         )
-        for each, vector in zip(questions, vectors, strict=True)
+        for each, text, vector in zip(questions, texts, vectors, strict=True)
     ]
 
 

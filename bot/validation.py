@@ -105,7 +105,8 @@ class Validation:
     def asked(self, corpus: Corpus, models: Models, valid: Sequence[Question]) -> tuple[Judges, list[Asked]]:
         """Return what judges as it will serve, with all texts, and the held-out questions, each without itself."""
         judges = self._judges(corpus.pairs, models)
-        return judges, asked_of(valid, models.encoder, own_entries(judges.retriever))
+        speller = speller_of(judges.retriever)
+        return judges, asked_of(valid, models.encoder, own_entries(judges.retriever), speller)
 
     def assess(
         self, judges: Judges, asked: Sequence[Asked], floor: Calibration | None = None

@@ -21,6 +21,9 @@ from kb.types import FloatArray
 
 BoolArray = NDArray[np.bool_]
 
+_NEARLY = 0.005
+"""Share of the questions in scope (and, by weight, of those out of scope) that is within the noise of a threshold."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CalibrationConfig:
@@ -81,7 +84,7 @@ def fit_calibration(
     """Fit weights and threshold on the evidence of the best pair for questions of three kinds.
 
     In scope and out of scope weigh the same, whatever their numbers. The threshold is the one with the most right
-    answers and right refusals by these weights.
+    answers and right refusals by these weights; of those that are nearly as good, the one that answers most.
 
     Args:
         in_scope: evidence of the best pair for questions that the knowledge base answers (n,).
@@ -164,11 +167,13 @@ def _logistic(
 def _best_threshold(
     probability: FloatArray, right: BoolArray, is_in_scope: BoolArray, weight: NDArray[np.float64]
 ) -> float:
-    """Return the threshold with the highest weight of right answers and of refusals out of scope."""
+    """Return the threshold with next to the highest weight of right answers and of refusals out of scope."""
     order = np.argsort(-probability, kind="stable")
     # Answering one more question: a right one is won, one out of scope is no longer refused.
     gain = np.where(right, weight, np.where(is_in_scope, 0.0, -weight))[order]
-    best = int(np.argmax(np.cumsum(gain)))
+    value = np.cumsum(gain)
+    # The optimum is flat, and where in it the highest value lies is chance.
+    best = int(np.flatnonzero(value >= value.max() - _NEARLY * weight.sum() / 2)[-1])
     following = probability[order[best + 1]] if best + 1 < len(order) else 0.0
     return float((probability[order[best]] + following) / 2)
 

@@ -6,7 +6,7 @@ from fakes_bot import ASKED_SHOP, SHOP, assembled
 from fakes_encoder import FakeEncoder
 
 from bot.asking import Judges
-from bot.calibration import calibrate, off_topic_bank, own_phrasings
+from bot.calibration import calibrate, known_to_training, off_topic_bank, off_topic_of, own_phrasings, parts_of_bank
 from bot.config import Config
 from models.calibrate import DEFAULT, CalibrationConfig, fit_calibration
 from models.matcher import MatchSettings
@@ -34,6 +34,24 @@ def test_the_bank_holds_several_hundred_different_questions():
     bank = off_topic_bank()
     assert len(bank) == len(set(bank)) > 300
     assert all(each == each.strip() for each in bank)
+
+
+def test_what_training_measures_on_is_not_among_what_it_learns_calibrates_and_compares_with():
+    learnt, calibrated, measured = parts_of_bank()
+    assert sorted([*learnt, *calibrated, *measured]) == sorted(off_topic_bank())
+    assert set(known_to_training()) == {*learnt, *calibrated}
+    assert not set(known_to_training()) & set(measured)
+
+
+def test_what_the_knowledge_base_has_itself_is_not_off_topic_to_it(tmp_path):
+    retriever = assembled(tmp_path, PAIRS).retriever
+    bank = [PAIRS[0].phrasings[0], "zzz yyy xxx"]
+    found = off_topic_of(retriever, bank, retriever.encoder.encode(bank))
+    own, strange = retriever.encoder.encode(bank)
+    assert len(found.vectors) == 1
+    assert found.similarity(strange) == pytest.approx(1)
+    assert found.similarity(own) < 1
+    assert found.similarity(strange, without=bank[1]) == 0
 
 
 def test_phrasings_are_found_though_they_are_hidden_and_the_bank_is_refused(fit):
@@ -109,7 +127,11 @@ def test_the_calibration_is_that_of_indexes_and_probes_that_never_held_what_is_h
     far = [
         combined(*each, [], parts.judges.probe).max() for each in zip(bank, retriever.encoder.encode(bank), strict=True)
     ]
+    off_topic = off_topic_of(retriever, bank, retriever.encoder.encode(bank))
+    similar = np.array([off_topic.similarity(vectors[at]) for at in phrasings])
+    strange = [off_topic.similarity(*each) for each in zip(retriever.encoder.encode(bank), bank, strict=True)]
     expected = fit_calibration(
+        off_topic=(similar, similar, np.array(strange)),
         in_scope=np.max(alone, axis=1),
         is_right=np.argmax(alone, axis=1) == rows[phrasings],
         near=np.array(near),
@@ -117,7 +139,7 @@ def test_the_calibration_is_that_of_indexes_and_probes_that_never_held_what_is_h
         config=CONFIG,
     )
     found = parts.calibration
-    assert found.slope == pytest.approx(expected.slope, rel=1e-3)
+    assert (found.slope, found.off_topic) == pytest.approx((expected.slope, expected.off_topic), rel=1e-3)
     assert (found.intercept, found.threshold) == pytest.approx((expected.intercept, expected.threshold), rel=1e-3)
 
 

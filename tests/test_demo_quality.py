@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from bot.calibration import off_topic_bank
+from models.training.grouping import normalised
+
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 FRONTDESK = [sys.executable, "-m", "web.cli"]
@@ -65,7 +68,7 @@ def test_one_question_is_answered_from_the_right_pair(demo: tuple[Path, dict[str
     assert reply["snapshot"]["checkpoint"] == demo[1]["training"]["checkpoint_id"]
 
 
-def test_test_questions_are_not_in_the_knowledge_base() -> None:
+def test_test_questions_are_neither_in_the_knowledge_base_nor_in_the_bank() -> None:
     known = set()
     for file in (ROOT / "kb" / "demo").glob("*.jsonl"):
         for line in file.read_text(encoding="utf-8").splitlines():
@@ -75,3 +78,4 @@ def test_test_questions_are_not_in_the_knowledge_base() -> None:
         rows = (DATA / name).read_text(encoding="utf-8").splitlines()[1:]
         asked = {row.rsplit(",", 1)[0].strip('"').replace('""', '"').casefold().strip() for row in rows}
         assert not asked & known
+        assert not {normalised(text) for text in asked} & {normalised(text) for text in off_topic_bank()}
