@@ -55,7 +55,7 @@ def test_judged_is_what_the_bot_would_rank(tmp_path, question, cross_encoder):
     ranked = bot_of(parts, Config()).rank(question)
     found = parts.judges.judged(question, vector_of(parts.judges, question))
     assert [ASKED_SHOP[row].pair_id for row in found.rows] == [match.pair.pair_id for match in ranked]
-    relevance = parts.calibration.probability(found.combined)
+    relevance = parts.calibration.probability(found.combined, found.similarity)
     assert relevance.tolist() == pytest.approx([match.relevance for match in ranked], rel=1e-4)
 
 

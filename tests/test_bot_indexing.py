@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, bot_over, serving
+from fakes_bot import ASKED_SHOP, DIMENSION, SHOP, assembled, bot_over, serving
 from fakes_encoder import FakeEncoder
 from fakes_kb import pair
 
-from bot.build import load_bot, open_database
+from bot.build import bot_of, load_bot, open_database
+from bot.calibration import off_topic_bank
 from bot.config import Config
 from bot.follow_ups import FollowUpConfig
 from bot.indexing import INDEX, update_index
@@ -200,6 +201,24 @@ def test_the_probe_is_kept_in_the_index_and_without_weight_there_is_none(store, 
             {each.pair.pair_id: each.relevance for each in fresh.rank("is my order on its way")}, abs=1e-5
         )
     assert relevance[0.0] != pytest.approx(relevance[1.5], abs=1e-3)
+
+
+def test_what_is_off_topic_is_kept_in_the_index_and_lowers_the_confidence_as_in_memory(store, index, tmp_path):
+    store.upsert(ASKED_SHOP)
+    config = replace(CONFIG, calibration=CalibrationConfig(fewest=20))
+    report, _ = index(config)
+    loaded = load_bot(tmp_path, serving(FakeEncoder(dimension=DIMENSION)), config, report.snapshot_id)
+    parts = assembled(tmp_path, ASKED_SHOP, config=config)
+    strangers = load_snapshot(tmp_path / INDEX, FakeEncoder(dimension=DIMENSION), report.snapshot_id).arrays[
+        "off_topic"
+    ]
+    assert strangers == pytest.approx(parts.judges.off_topic.vectors)
+    calibration = replace(parts.calibration, off_topic=-2.0)
+    lowered, plain = (bot_of(replace(parts, calibration=each), config) for each in (calibration, parts.calibration))
+    for question in (off_topic_bank()[40], "is my order on its way"):
+        ranked = [(each.pair.pair_id, pytest.approx(each.relevance, abs=1e-5)) for each in plain.rank(question)]
+        assert [(each.pair.pair_id, each.relevance) for each in loaded.rank(question)] == ranked
+        assert lowered.rank(question)[0].relevance < plain.rank(question)[0].relevance
 
 
 def test_before_the_first_index_there_is_none(tmp_path):

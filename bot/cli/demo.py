@@ -38,7 +38,7 @@ def demo(
 
 def _train(var: Path, settings: Config, *, as_json: bool) -> dict[str, Any] | None:
     """Return what was trained; a failure is told, and leaves the demo as it answers without."""
-    errors.print("training on the demo shop: one to two minutes, once; Ctrl-C goes on with the best so far")
+    errors.print("training on the demo shop: one to two minutes, once; Ctrl-C ends it with the best so far")
     try:
         done, is_served = train_and_promote(var, settings, training_of(settings, "quick"), promote=True)
     except FrontdeskError as error:
