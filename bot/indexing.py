@@ -104,7 +104,7 @@ def assemble(
     )  # fmt: skip
 
 
-def judges_of(retriever: Retriever, models: Models, config: ProbeConfig, off_topic: OffTopic | None = None) -> Judges:
+def judges_of(retriever: Retriever, models: Models, config: ProbeConfig) -> Judges:
     """Return what judges the candidates of a retriever: a probe, fitted on its texts, and the models' matcher."""
     probe, fitted = _fit_probe(retriever, config)
     return Judges(

@@ -104,7 +104,9 @@ class Validation:
 
     def asked(self, corpus: Corpus, models: Models, valid: Sequence[Question]) -> tuple[Judges, list[Asked]]:
         """Return what judges as it will serve, with all texts, and the held-out questions, each without itself."""
-        judges = self._judges(corpus.pairs, models)
+        retriever, bank = self._retriever(corpus.pairs, models.encoder), known_to_training()
+        off_topic = off_topic_of(retriever, bank, self._encoded(models.encoder, bank))
+        judges = replace(judges_of(retriever, models, self._config.probe), off_topic=off_topic)
         speller = speller_of(judges.retriever)
         return judges, asked_of(valid, models.encoder, own_entries(judges.retriever), speller)
 
@@ -125,12 +127,7 @@ class Validation:
 
     def judges(self, corpus: Corpus, models: Models) -> Judges:
         """Return what judges for a corpus without what is held out."""
-        return self._judges(corpus.known(), models)
-
-    def _judges(self, pairs: Sequence[QAPair], models: Models) -> Judges:
-        retriever, bank = self._retriever(pairs, models.encoder), known_to_training()
-        off_topic = off_topic_of(retriever, bank, self._encoded(models.encoder, bank))
-        return replace(judges_of(retriever, models, self._config.probe), off_topic=off_topic)
+        return judges_of(self._retriever(corpus.known(), models.encoder), models, self._config.probe)
 
     def _retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
         entries = list(entries_of(pairs, self._config.retrieval.passage_words))
