@@ -153,12 +153,17 @@ def shares_of_peak(rates: Mapping[str, Sequence[float]], precision: str) -> dict
     return {system: round(median(each) * pair[system] / peak, 3) for system, each in rates.items()}
 
 
+def task_of(groups: Sequence[Group], weights: Path) -> MatchingTask:
+    """Return what our loop trains on: the peer takes its batches, too."""
+    module, tokenizer, pad_id = load_matcher_module(open_model(str(weights)))
+    return MatchingTask(module, tokenizer, groups, MATCHING, pad_id=pad_id)
+
+
 def ours(groups: Sequence[Group], weights: Path, precision: str, steps: int, *, without_dropout: bool) -> Train:
     """Return what trains with our loop, and gives the end of each step and its loss."""
-    module, tokenizer, pad_id = load_matcher_module(open_model(str(weights)))
+    task = task_of(groups, weights)
     if without_dropout:
-        drop_nothing(module)
-    task = MatchingTask(module, tokenizer, groups, MATCHING, pad_id=pad_id)
+        drop_nothing(task.module)
     config = OptimiserConfig(
         steps=steps, learning_rate=RATE, warm_up=0, decay="none", precision=precision, keep="last", validate_every=0
     )
@@ -175,7 +180,7 @@ def peer(
     groups: Sequence[Group], weights: Path, precision: str, steps: int, scratch: Path, *, without_dropout: bool
 ) -> Train:
     """Return what trains the same with sentence-transformers."""
-    order = MatchingTask(nn.Module(), None, groups, MATCHING, pad_id=0)
+    order = task_of(groups, weights)
     batches = [order.batch(step) for step in range(steps)]
     model = load_peer(weights, MATCHING.max_length)
     if without_dropout:
