@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from kb.errors import ImportFileError, InputError, describe
 from kb.types import QAPair
+
+_log = structlog.get_logger(__name__)
 
 _WORDS = re.compile(r"[^\W\d_]{3}")
 
@@ -40,10 +44,19 @@ class TextPair:
 def read_intents(path: Path) -> list[tuple[str, str]]:
     """Return (text, label) of a CSV file with these columns.
 
+    Rows without a text are passed over, and the log names them.
+
     Raises:
-        ImportFileError: there is no such file, it has other columns, a row without text or label, or no row.
+        ImportFileError: there is no such file, it has other columns, a text without a label, or no text at all.
     """
-    return [(text, label) for text, label in _read_columns(path, ("text", "label"))]
+    rows = [(text, label) for text, label in _read_columns(path, ("text", "label"), may_lack="text")]
+    # A public file has one among its 5,905 rows: it says nothing, and is no reason to refuse the others.
+    blank = [number for number, (text, _) in enumerate(rows, start=2) if not text]
+    if len(blank) == len(rows):
+        raise ImportFileError(describe(expected=f"a text in {path.name}", got="none", remedy="name another file"))
+    if blank:
+        _log.warning("passed over rows without a text", file=str(path), rows=blank[:10], count=len(blank))
+    return [row for row in rows if row[0]]
 
 
 def read_pairs(path: Path) -> list[TextPair]:
@@ -131,8 +144,8 @@ def read_retrieval(folder: Path, split: str) -> tuple[list[QAPair], list[Labelle
     return pairs, questions
 
 
-def _read_columns(path: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the stripped values of these columns, none empty, of a CSV file."""
+def _read_columns(path: Path, names: Sequence[str], may_lack: str = "") -> list[tuple[str, ...]]:
+    """Return the stripped values of these columns of a CSV file; empty may be those of `may_lack` alone."""
     with _reading(path) as stream:
         reader = csv.DictReader(stream, strict=True)
         columns = reader.fieldnames or []
@@ -141,10 +154,10 @@ def _read_columns(path: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
             raise ImportFileError(describe(expected=f"columns {','.join(names)}", got=got, remedy="rename the columns"))
         rows = [tuple((row[name] or "").strip() for name in names) for row in reader]
     for number, values in enumerate(rows, start=2):
-        if not all(values):
-            missing = names[values.index("")]
+        empty = [name for name, value in zip(names, values, strict=True) if not value and name != may_lack]
+        if empty:
             raise ImportFileError(
-                describe(expected=f"a {missing} in every row", got=f"row {number} of {path.name}", remedy="fill in")
+                describe(expected=f"a {empty[0]} in every row", got=f"row {number} of {path.name}", remedy="fill in")
             )
     if not rows:
         raise ImportFileError(describe(expected=f"rows in {path.name}", got="none", remedy="name another file"))

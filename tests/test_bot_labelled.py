@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from bot.labelled import (
     OOS,
@@ -60,7 +61,7 @@ def test_texts_and_labels_are_read(tmp_path, content):
         ("", "got a.csv with nothing"),
         ("text,label\n", "expected rows in a.csv"),
         ("text,label\nhello,\n", "row 2 of a.csv"),
-        ("text,label\nhello,oos\n ,oos\n", "row 3 of a.csv"),
+        ("text,label\n ,oos\n,track\n", "expected a text in a.csv; got none"),
         ("text,label\nhello\n", "row 2 of a.csv"),
         (b"text,label\n\xff\xfe,oos\n", "expected a UTF-8 file"),
         ('text,label\n"hello,oos\n', "expected a UTF-8 file"),
@@ -69,6 +70,13 @@ def test_texts_and_labels_are_read(tmp_path, content):
 def test_a_file_of_another_form_is_refused_by_name_and_row(tmp_path, content, named):
     with pytest.raises(ImportFileError, match=named):
         read_intents(write(tmp_path / "a.csv", content))
+
+
+def test_rows_without_a_text_are_passed_over_and_named_in_the_log(tmp_path):
+    with capture_logs() as said:
+        rows = read_intents(write(tmp_path / "a.csv", "text,label\nhello,oos\n ,oos\nwhere is it,track\n,track\n"))
+    assert rows == [("hello", OOS), ("where is it", "track")]
+    assert [(line["rows"], line["count"]) for line in said] == [([3, 5], 2)]
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):

@@ -53,6 +53,9 @@ ENCODER_ROWS: Mapping[str, Mapping[str, Any]] = {
     "two layers frozen": {"adapt": {"method": "frozen", "frozen_layers": 2}},
     "LoRA": {"adapt": {"method": "lora"}, "encoder": {"learning_rate": 5e-4}},
     "(IA)3": {"adapt": {"method": "ia3"}, "encoder": {"learning_rate": 5e-3}},
+    "bottlenecks": {"adapt": {"method": "adapters"}, "encoder": {"learning_rate": 1e-3}},
+    "prefixes": {"adapt": {"method": "prefix"}, "encoder": {"learning_rate": 1e-3}},
+    "questions spliced": {"contrastive": {"splice": 0.3}},
     "float32": {"encoder": {"precision": "fp32"}},
 }
 MATCHER_ROWS: Mapping[str, Mapping[str, Any]] = {
