@@ -8,11 +8,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
+from bot.clarifying import NearTies
 from bot.config import Config
 from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, Assembled, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
-from bot.policy import Policy
+from bot.policy import Policy, promised_threshold
 from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
@@ -23,7 +24,7 @@ from kb.snapshot import load_snapshot
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
 from kb.types import ZERO_SHOT, Snapshot, Transition
-from models.calibrate import from_json
+from models.calibrate import Calibration, from_json
 from models.checkpoints import Checkpoint, open_checkpoint
 from models.cross_encoder import load_cross_encoder
 from models.encoder import SentenceEncoder, load_encoder
@@ -171,7 +172,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             settings=models.settings,
             off_topic=off_topic_kept(loaded.arrays),
         ),
-        threshold=calibration.threshold,
+        calibration=calibration,
         speller=speller_of(loaded.retriever),
         config=config,
         snapshot=Snapshot(
@@ -203,7 +204,7 @@ def bot_of(
             settings=judges.settings,
             off_topic=judges.off_topic,
         ),
-        threshold=assembled.calibration.threshold,
+        calibration=assembled.calibration,
         speller=assembled.speller,
         config=config,
         snapshot=snapshot,
@@ -215,7 +216,7 @@ def make_bot(
     retriever: Retriever,
     transitions: tuple[Transition, ...],
     matcher: Matcher,
-    threshold: float,
+    calibration: Calibration,
     speller: Speller,
     config: Config,
     snapshot: Snapshot,
@@ -224,7 +225,8 @@ def make_bot(
     return ChatBot(
         retriever=retriever,
         matcher=matcher,
-        policy=Policy(config.policy, threshold),
+        policy=Policy(config.policy, calibration.threshold, promised_threshold(config.policy, calibration)),
+        near_ties=NearTies(calibration.sharpness, config.selection.duplicate_similarity, config.clarifying),
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
         speller=speller,
         selection=config.selection,

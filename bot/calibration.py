@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -12,6 +13,7 @@ from kb.spelling import Speller
 from kb.types import FloatArray
 from models.calibrate import Calibration, CalibrationConfig, fit_calibration
 from models.off_topic import OffTopic
+from models.ties import fit_sharpness
 
 _BANK = "off_topic.txt"
 _FEWEST_TOPICS = 5
@@ -75,7 +77,7 @@ def calibrate(
         return fit_calibration(in_scope=_empty(), is_right=_empty() > 0, near=_empty(), far=_empty(), config=config)
     bank = off_topic_bank() if bank is None else bank
     total = len(questions) + len(bank)
-    in_scope, is_right, near, similar = [], [], [], []
+    in_scope, is_right, near, similar, ties = [], [], [], [], []
     hidden_with = _hidden_with(judges.retriever)
     for done, asked in enumerate(questions):
         found = judges.judged(asked.question, asked.vector, asked.hidden)
@@ -85,6 +87,7 @@ def calibrate(
         without = judges.judged(asked.question, asked.vector, hidden)
         near.append(without.combined[0] if len(without.rows) else -np.inf)
         similar.append(found.similarity)
+        ties.append((found, [at for at, row in enumerate(found.rows) if int(row) in asked.rows]))
         if progress is not None and done % 50 == 0:
             progress(done, total)
     vectors = judges.retriever.encoder.encode(bank)
@@ -93,7 +96,7 @@ def calibrate(
     if progress is not None:
         progress(total, total)
     known, is_near, is_far = np.isfinite(in_scope), np.isfinite(near), np.isfinite(far)
-    return fit_calibration(
+    fitted = fit_calibration(
         in_scope=_floats(in_scope)[known],
         is_right=np.array(is_right, dtype=bool)[known],
         near=_floats(near)[is_near],
@@ -106,6 +109,8 @@ def calibrate(
             _floats([each.similarity for each in strange])[is_far],
         ),
     )
+    meant = [(fitted.probability(found.combined, found.similarity), at[0]) for found, at in ties if at]
+    return replace(fitted, sharpness=fit_sharpness(meant)) if fitted.origin == "fitted" else fitted
 
 
 def off_topic_of(retriever: Retriever, bank: Sequence[str], vectors: FloatArray) -> OffTopic:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.clarifying import NearTies, chosen_match, is_declined
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
 from bot.selector import select
@@ -16,7 +17,18 @@ from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.text import clean_line
-from kb.types import Context, Explanation, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
+from kb.types import (
+    Context,
+    Explanation,
+    FloatArray,
+    FollowUp,
+    Match,
+    Reply,
+    Response,
+    Retrieved,
+    RunnerUp,
+    Snapshot,
+)
 from models.matcher import Matcher
 
 # Where the best match is certain, others are as certain only if they are it.
@@ -47,6 +59,7 @@ class ChatBot:
         retriever: Retriever,
         matcher: Matcher,
         policy: Policy,
+        near_ties: NearTies,
         follow_ups: FollowUps,
         speller: Speller,
         selection: SelectionConfig,
@@ -57,6 +70,7 @@ class ChatBot:
         self.retriever = retriever
         self._matcher = matcher
         self._policy = policy
+        self._near_ties = near_ties
         self._follow_ups = follow_ups
         self._speller = speller
         self._selection = selection
@@ -71,9 +85,9 @@ class ChatBot:
         understood = self._understand(question)
         retrieved = self.retriever.retrieve(understood)
         matches = self._match(retrieved)
-        decision = self._policy.decide(matches)
+        decision = self._decide(matches, retrieved, question, context)
         selected = self._select(decision, matches, retrieved)
-        follow_ups = self._suggest(selected, matches, context)
+        follow_ups = self._suggest(decision, selected, matches, context)
         return self._reply(understood, decision, matches, selected, follow_ups, context)
 
     def rank(self, question: str) -> list[Match]:
@@ -95,6 +109,27 @@ class ChatBot:
         ]
         return sorted(matches, key=lambda match: -match.relevance)
 
+    def _decide(self, matches: list[Match], retrieved: Retrieved, question: str, context: Context) -> Decision:
+        """Return what to do; a match that the customer chose comes first in the matches from then on."""
+        if chosen := chosen_match(question, matches, context):
+            matches.remove(chosen)
+            matches.insert(0, chosen)
+            return self._policy.choose(chosen)
+        if is_declined(question, context):
+            return self._policy.decline(matches)
+        decision = self._policy.decide(matches)
+        if decision.outcome != "answered":
+            return decision
+        relevance = np.array([match.relevance for match in matches], dtype=np.float32)
+        options = self._near_ties.among(relevance, self._vectors(matches, retrieved))
+        return self._policy.ask_back(decision, options) if options else decision
+
+    def _vectors(self, matches: Sequence[Match], retrieved: Retrieved) -> FloatArray:
+        """Return the vectors of the matches' questions (n, d)."""
+        row = {candidate.pair.pair_id: row for row, candidate in enumerate(retrieved.candidates)}
+        vectors: FloatArray = retrieved.vectors[[row[match.pair.pair_id] for match in matches]]
+        return vectors
+
     def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> list[Match]:
         """Return what is shown: the best match, and others that are nearly as relevant and say something else."""
         if decision.outcome != "answered":
@@ -102,10 +137,8 @@ class ChatBot:
         odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
         needed = max(decision.threshold, odds / (1 + odds))
         eligible = [match for match in matches if match.relevance >= needed]
-        row = {candidate.pair.pair_id: row for row, candidate in enumerate(retrieved.candidates)}
-        vectors = retrieved.vectors[[row[match.pair.pair_id] for match in eligible]]
         positions = select(
-            vectors,
+            self._vectors(eligible, retrieved),
             np.array([match.relevance for match in eligible], dtype=np.float32),
             self._selection.responses,
             self._selection.diversity,
@@ -113,7 +146,11 @@ class ChatBot:
         )
         return [eligible[position] for position in positions]
 
-    def _suggest(self, selected: Sequence[Match], matches: Sequence[Match], context: Context) -> tuple[FollowUp, ...]:
+    def _suggest(
+        self, decision: Decision, selected: Sequence[Match], matches: Sequence[Match], context: Context
+    ) -> tuple[FollowUp, ...]:
+        if decision.outcome == "clarifying":
+            return tuple(_option(matches[at], rank) for rank, at in enumerate(decision.options, start=1))
         shown = {match.pair.pair_id for match in selected}
         for turn in context.history:
             shown.update(response["pair_id"] for response in turn.reply.get("responses", ()))
@@ -162,6 +199,16 @@ class ChatBot:
             )
             for match in others[: self._selection.runners_up]
         )
+
+
+def _option(match: Match, rank: int) -> FollowUp:
+    return FollowUp(
+        pair_id=match.pair.pair_id,
+        question=match.pair.question,
+        similarity=match.similarity,
+        relevance=match.relevance,
+        rank=rank,
+    )
 
 
 def _response(match: Match, rank: int) -> Response:

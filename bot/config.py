@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.chatbot import SelectionConfig
+from bot.clarifying import ClarifyingConfig
 from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
@@ -24,11 +25,15 @@ Section = TypeVar("Section")
 SHARES = frozenset(
     {
         "threshold",
+        "target_accuracy",
+        "below",
+        "covered",
         "diversity",
         "nearly",
         "duplicate_similarity",
         "transition_weight",
         "near_weight",
+        "out_of_scope_share",
         "size_discount",
         "balance",
         "splice",
@@ -137,6 +142,7 @@ class Config:
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    clarifying: ClarifyingConfig = field(default_factory=ClarifyingConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -6,8 +6,9 @@ the answer. A question with several right pairs counts for the one found first.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -62,16 +63,20 @@ def diagnose(
 
 
 def curves(
-    questions: Sequence[Labelled], outcomes: Sequence[Outcome], config: DiagnosisConfig = DEFAULT
+    questions: Sequence[Labelled],
+    outcomes: Sequence[Outcome],
+    config: DiagnosisConfig = DEFAULT,
+    *,
+    peers: Mapping[str, Sequence[Outcome]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return what the plots show: `confusion_matrix`, `confidence`, `reliability`, `risk_coverage`; and `n_topics`.
 
     `reliability` and `risk_coverage` map the name of a set of questions to its curve. Their names are `in scope`, and
-    `all questions` where some are out of scope, to which no answer is right.
+    `all questions` where some are out of scope, to which no answer is right. In `risk_coverage` all questions of other
+    systems, `peers`, stand beside them under their names.
     """
     coded = _Coded(questions, outcomes)
-    confidence = np.array([each.confidence for each in outcomes], dtype=np.float64)
-    right = np.array([rank_of(*each) == 1 for each in zip(questions, outcomes, strict=True)])
+    confidence, right = _judged(questions, outcomes)
     sets = {"in scope": coded.in_scope} if coded.in_scope.any() else {}
     if not coded.in_scope.all():
         sets["all questions"] = np.ones(len(questions), dtype=bool)
@@ -85,8 +90,17 @@ def curves(
         },
         "risk_coverage": {
             name: _risk_coverage(confidence[which], right[which], config.curve_points) for name, which in sets.items()
-        },
+        }
+        | {name: _risk_coverage(*_judged(questions, each), config.curve_points) for name, each in peers.items()},
     }
+
+
+def _judged(
+    questions: Sequence[Labelled], outcomes: Sequence[Outcome]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return confidence, and whether the first pair is right, each (n,)."""
+    right = [rank_of(*each) == 1 for each in zip(questions, outcomes, strict=True)]
+    return np.array([each.confidence for each in outcomes], dtype=np.float64), np.array(right, dtype=bool)
 
 
 def rank_of(question: Labelled, outcome: Outcome) -> int | None:

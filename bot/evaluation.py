@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bot.chatbot import ChatBot
 from bot.labelled import Labelled
+from kb.types import Reply
 from models.evaluate.bootstrap import bootstrap_interval, mean_interval, paired_difference
 from models.evaluate.ranking import average_precision, hit_at, precision_at_1, reciprocal_rank
 from models.evaluate.refusal import OUT_OF_SCOPE, auroc, best_mcc, mcc_at
@@ -20,13 +21,17 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What the bot did with a test question; `latency_ms` is of the whole `answer`."""
+    """What the bot did with a test question; `latency_ms` is of the whole `answer`.
+
+    `answered` means that it was not refused; where the bot asked back, `options` are the pairs that it offered.
+    """
 
     ranking: tuple[str, ...]
     confidence: float
     answered: bool
     threshold: float
     latency_ms: float
+    options: tuple[str, ...] = ()
 
 
 def run(bot: ChatBot, questions: Sequence[Labelled], progress: Progress | None = None) -> list[Outcome]:
@@ -45,9 +50,10 @@ def run(bot: ChatBot, questions: Sequence[Labelled], progress: Progress | None =
             Outcome(
                 ranking=ranking,
                 confidence=reply.confidence,
-                answered=reply.outcome == "answered",
+                answered=reply.outcome in ("answered", "clarifying"),
                 threshold=reply.explanation.threshold,
                 latency_ms=latency_ms,
+                options=_options(reply),
             )
         )
         if progress is not None:
@@ -133,6 +139,11 @@ def latency(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Return median and 95th percentile of the latency in milliseconds."""
     values = [each.latency_ms for each in outcomes]
     return {"p50": round(float(np.quantile(values, 0.5)), 3), "p95": round(float(np.quantile(values, 0.95)), 3)}
+
+
+def _options(reply: Reply) -> tuple[str, ...]:
+    asked_back = reply.outcome == "clarifying"
+    return tuple(each.pair_id for each in reply.follow_ups) if asked_back else ()
 
 
 def _ranking_values(

@@ -1,9 +1,14 @@
-"""Matches → decision: answer or abstain, and why."""
+"""Matches → decision: answer, ask back or abstain, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from kb.errors import ConfigError, describe
 from kb.types import Match, Outcome
+from models.calibrate import Calibration
+from models.dial import Dial, turned_to
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,6 +17,10 @@ class PolicyConfig:
 
     threshold: float = 0.0
     """Confidence from which the bot answers; 0 takes the one that was chosen when the index was built."""
+    target_accuracy: float = 0.0
+    """Share of the answers that must be right, at least: raises the threshold as far as needed; 0 promises nothing."""
+    clarify_message: str = "I'm not sure which of these you mean:"
+    declined_message: str = "Then I don't have the answer. Try other words, or talk to a person."
     abstain_message: str = (
         "I don't have an answer to that, and I'd rather not guess. "
         "Try other words, look at what others ask, or talk to a person."
@@ -21,22 +30,26 @@ class PolicyConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What to do with a question; `confidence` is the probability that the best match is right."""
+    """What to do with a question; `confidence` is the probability that the best match is right.
+
+    Where the bot asks back, `options` are positions in the matches.
+    """
 
     outcome: Outcome
     confidence: float
     threshold: float
     message: str
     reason: str
+    options: tuple[int, ...] = ()
 
 
 class Policy:
     """Decides by the calibrated confidence of the best match."""
 
-    def __init__(self, config: PolicyConfig, calibrated_threshold: float) -> None:
-        """Take the configuration, and the threshold that holds where it names none."""
+    def __init__(self, config: PolicyConfig, calibrated_threshold: float, promised_threshold: float = 0.0) -> None:
+        """Take the configuration, the threshold that holds where it names none, and the least that a promise allows."""
         self._config = config
-        self.threshold = config.threshold or calibrated_threshold
+        self.threshold = max(config.threshold or calibrated_threshold, promised_threshold)
 
     def decide(self, matches: Sequence[Match]) -> Decision:
         """Return the decision on matches, best first."""
@@ -55,10 +68,67 @@ class Policy:
             reason=f"This answer is {_percent(confidence)} likely to be right; {_percent(self.threshold)} is needed.",
         )
 
+    def ask_back(self, decision: Decision, options: Sequence[int]) -> Decision:
+        """Return the decision to ask which of these matches is meant."""
+        reason = f"{len(options)} answers are about as likely to be meant."
+        return replace(
+            decision,
+            outcome="clarifying",
+            message=self._config.clarify_message,
+            reason=reason,
+            options=tuple(options),
+        )
+
+    def choose(self, match: Match) -> Decision:
+        """Return the decision to give what the customer chose."""
+        return Decision(
+            outcome="answered",
+            confidence=match.relevance,
+            threshold=self.threshold,
+            message="",
+            reason="You chose this answer.",
+        )
+
+    def decline(self, matches: Sequence[Match]) -> Decision:
+        """Return the decision for a customer who meant none of the options."""
+        confidence = matches[0].relevance if matches else 0.0
+        return self._abstain(confidence, self._config.declined_message, "You meant none of what I offered.")
+
     def _abstain(self, confidence: float, message: str, reason: str) -> Decision:
         return Decision(
             outcome="abstained", confidence=confidence, threshold=self.threshold, message=message, reason=reason
         )
+
+
+def promised_threshold(config: PolicyConfig, calibration: Calibration) -> float:
+    """Return the threshold that keeps the configured promise, by the questions that the calibration was fitted on.
+
+    Raises:
+        ConfigError: they don't support it.
+    """
+    if not config.target_accuracy:
+        return 0.0
+    dial = dial_of(calibration, config.target_accuracy)
+    if not dial.supported:
+        raise ConfigError(
+            describe(
+                expected=f"a target_accuracy that {dial.questions} calibration questions support",
+                got=f"{config.target_accuracy:g}",
+                remedy="promise less (`frontdesk dial` shows what can be), or add phrasings and train",
+            )
+        )
+    return dial.threshold
+
+
+def dial_of(calibration: Calibration, target: float) -> Dial:
+    """Return what a promise needs and costs, by the questions that the calibration was fitted on.
+
+    Raises:
+        InputError: the target is no share between 0 and 1.
+    """
+    confidence = np.array([confidence for confidence, _ in calibration.sample], dtype=np.float32)
+    is_right = np.array([is_right for _, is_right in calibration.sample], dtype=bool)
+    return turned_to(target, confidence, is_right)
 
 
 def _percent(probability: float) -> str:

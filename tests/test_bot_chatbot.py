@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.chatbot import SelectionConfig
+from bot.clarifying import ClarifyingConfig
 from bot.config import Config
 from bot.policy import PolicyConfig
 from kb.codec import reply_to_json
@@ -170,11 +171,58 @@ def test_a_second_answer_is_shown_only_where_it_is_nearly_as_relevant(tmp_path):
     twins = (*SHOP, pair("How do I return gear?", "At the shop in town.", pair_id="shop"))
     question = "how do i return"
     shy, open_ = (
-        Config(policy=PolicyConfig(threshold=0.01), selection=SelectionConfig(nearly=nearly, duplicate_similarity=1.0))
+        Config(
+            policy=PolicyConfig(threshold=0.01),
+            selection=SelectionConfig(nearly=nearly, duplicate_similarity=1.0),
+            clarifying=ClarifyingConfig(below=0.0),
+        )
         for nearly in (1.0, 0.1)
     )
     assert len(bot_over(tmp_path / "shy", twins, config=shy).answer(question).responses) == 1
     assert set(shown(bot_over(tmp_path / "open", twins, config=open_).answer(question))) == {"return", "shop"}
+
+
+@pytest.fixture
+def unsure(tmp_path):
+    """A bot for which two ways to return something are about as likely to be meant."""
+    twins = (*SHOP, pair("How do I return gear?", "At the shop in town.", pair_id="shop"))
+    config = Config(policy=PolicyConfig(threshold=0.01), selection=SelectionConfig(duplicate_similarity=1.0))
+    return bot_over(tmp_path, twins, config=config)
+
+
+def told_of(question, reply):
+    """Return the context in which a reply was just given."""
+    logged = turn("c-1", "t-1", question=question, outcome=reply.outcome, reply=reply_to_json(reply))
+    return Context(history=(logged,))
+
+
+def test_near_ties_are_asked_about(unsure):
+    reply = unsure.answer("how do i return")
+    assert (reply.outcome, reply.message, reply.responses) == ("clarifying", PolicyConfig().clarify_message, ())
+    assert {"return", "shop"} <= {option.pair_id for option in reply.follow_ups}
+    assert [option.rank for option in reply.follow_ups] == list(range(1, len(reply.follow_ups) + 1))
+    assert 2 <= len(reply.follow_ups) <= 4
+
+
+def test_the_option_that_was_chosen_is_answered_and_not_asked_about_again(unsure):
+    asked = unsure.answer("how do i return")
+    for option in asked.follow_ups:
+        reply = unsure.answer(option.question, told_of("how do i return", asked))
+        assert (reply.outcome, shown(reply)[0]) == ("answered", option.pair_id)
+        assert reply.explanation.reason == "You chose this answer."
+
+
+def test_who_means_none_of_the_options_is_told_so_and_offered_something_else(unsure):
+    asked = unsure.answer("how do i return")
+    reply = unsure.answer("None of these.", told_of("how do i return", asked))
+    assert (reply.outcome, reply.message, reply.responses) == ("abstained", PolicyConfig().declined_message, ())
+    assert unsure.answer("none of these").message != PolicyConfig().declined_message
+
+
+def test_a_follow_up_that_was_clicked_gets_its_own_answer(bot):
+    first = bot.answer("How do I return something?")
+    for follow_up in first.follow_ups:
+        assert shown(bot.answer(follow_up.question, told_of("return", first)))[0] == follow_up.pair_id
 
 
 def test_a_second_answer_to_the_same_question_is_not_shown(tmp_path):

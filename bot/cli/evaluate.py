@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from bot.build import bot_of, load_bot, open_models
 from bot.chatbot import ChatBot
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
+from bot.confidence import confidence_report, dial_report, one_click_report
 from bot.config import Config, training_of
 from bot.diagnosis import curves, diagnose
 from bot.evaluation import Outcome, compare_retrieval, intent_report, retrieval_report, run
@@ -24,6 +26,7 @@ from bot.labelled import (
     read_retrieval,
 )
 from bot.pair_runs import trained_pairs
+from bot.peers import peers_report, read_peers
 from bot.report import check_target, write_report
 from bot.trained_runs import (
     WORK,
@@ -99,7 +102,7 @@ def intents(
             runs = trained_runs(
                 [Test(name="test", corpus=corpus, questions=questions)], training, settings, var, seeds, told
             )
-        report = runs_report(runs, 0, lambda asked, found: intent_report(asked, found, pair_ids))
+        report = runs_report(runs, 0, lambda asked, found: _of_intents(asked, found, pair_ids))
         report |= training_report(runs)
         outcomes: Sequence[Outcome] = runs.seeds[0].outcomes[0]
     else:
@@ -108,11 +111,15 @@ def intents(
         questions = labelled_of_intents(rows, pair_ids)
         with stages() as told:
             outcomes = run(bot, questions, lambda done, total: told("Asking", done, total))
-            report = intent_report(questions, outcomes, pair_ids)
+            report = _of_intents(questions, outcomes, pair_ids)
+    peers = read_peers(test, rows)
+    report["dial"] = dial_report(questions, outcomes)
+    if peers:
+        report["peers"] = peers_report(questions, outcomes, peers, pair_ids)
     # The texts of a training file's label are examples of it; in a knowledge base the question says what a pair is.
     titles = _titles(bot) if train is None else {}
     _tell(report, questions, outcomes, as_json=as_json)
-    _write(report_file, report, questions, outcomes, title="Evaluation of intents", about=about, titles=titles)
+    _write(report_file, report, questions, outcomes, peers, title="Evaluation of intents", about=about, titles=titles)
 
 
 @app.command()
@@ -205,6 +212,14 @@ def pairs(
     _figures(report, as_json=as_json)
 
 
+def _of_intents(questions: Sequence[Labelled], outcomes: Sequence[Outcome], pair_ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        **intent_report(questions, outcomes, pair_ids),
+        **confidence_report(questions, outcomes),
+        **one_click_report(questions, outcomes),
+    }
+
+
 def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
     models = open_models(var, settings, ZERO_SHOT)
     cache = VectorCache(var / VECTORS / "evaluate", models.encoder)
@@ -231,11 +246,13 @@ def _write(
     report: Mapping[str, Any],
     questions: Sequence[Labelled],
     outcomes: Sequence[Outcome],
+    peers: Mapping[str, Sequence[Outcome]] = MappingProxyType({}),
     **headings: Any,
 ) -> None:
     if report_file is None:
         return
-    write_report(report_file, {**report, **diagnose(questions, outcomes), **curves(questions, outcomes), **headings})
+    shown = {**report, **diagnose(questions, outcomes), **curves(questions, outcomes, peers=peers), **headings}
+    write_report(report_file, shown)
     errors.print(f"report: {report_file}", markup=False)
 
 
