@@ -1,9 +1,11 @@
 """The composition root: the only place where objects are wired."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -152,14 +154,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
     """
     models = models_of(read_manifest(var / INDEX, snapshot_id).checkpoint)
     loaded = load_snapshot(var / INDEX, models.encoder, snapshot_id)
-    try:
-        calibration = from_json(loaded.calibration["fitted"])
-        # As it was fitted: a setting that was changed since counts from the next index on.
-        fitted_probe = ProbeConfig(**loaded.calibration["settings"]["probe"])
-    except (KeyError, TypeError) as error:
-        raise IndexDamagedError(
-            describe(expected="a calibration in the snapshot", got=repr(error), remedy="run `frontdesk index`")
-        ) from error
+    calibration, fitted_probe = fitted_of(loaded.calibration)
     return make_bot(
         retriever=loaded.retriever,
         transitions=loaded.transitions,
@@ -181,6 +176,21 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             knowledge_version=str(loaded.manifest.knowledge_version),
         ),
     )
+
+
+def fitted_of(document: Mapping[str, Any]) -> tuple[Calibration, ProbeConfig]:
+    """Return calibration and settings of the probe as a snapshot keeps them.
+
+    Raises:
+        IndexDamagedError: they are of another form.
+    """
+    try:
+        # As it was fitted: a setting that was changed since counts from the next index on.
+        return from_json(document["fitted"]), ProbeConfig(**document["settings"]["probe"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise IndexDamagedError(
+            describe(expected="a calibration in the snapshot", got=repr(error), remedy="run `frontdesk index`")
+        ) from error
 
 
 def bot_of(

@@ -6,6 +6,7 @@ import pytest
 from fakes_chat import PAIRS, logged, reply
 from fakes_kb import pair
 
+from bot.clarifying import NONE_OF_THESE
 from kb.types import HandOver
 from web.chat_view import confidence_words, hand_over_view, reply_view, turn_view
 
@@ -44,7 +45,15 @@ def test_further_answers_are_kept_under_their_questions() -> None:
 @pytest.mark.parametrize(("outcome", "role"), [("answered", "follow_up"), ("clarifying", "option")])
 def test_choices_say_in_which_role_they_were_shown(outcome: str, role: str) -> None:
     view = reply_view("q", reply("t-1", outcome, follow_ups=[ANSWER]))
-    assert view["choices"] == [{"pair_id": "pay", "question": "How do I pay?", "role": role}]
+    assert view["choices"][0] == {"pair_id": "pay", "question": "How do I pay?", "role": role}
+
+
+def test_none_of_these_can_be_chosen_where_the_bot_asks_back_and_only_there() -> None:
+    asked_back, answered = (
+        reply_view("q", reply("t-1", outcome, follow_ups=[ANSWER])) for outcome in ("clarifying", "answered")
+    )
+    assert asked_back["choices"][1:] == [{"pair_id": "", "question": NONE_OF_THESE, "role": "option"}]
+    assert answered["choices"][1:] == []
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from bot.clarifying import NONE_OF_THESE
 from kb.codec import reply_from_json
-from kb.types import Explanation, FollowUp, HandOver, Reply, Response, Turn
+from kb.types import Explanation, HandOver, Reply, Response, Turn
 from web.chat_markdown import render_markdown
 
 # Lower bounds, highest first. Confidence is calibrated, so that a word stands for a share of right answers.
@@ -33,7 +34,7 @@ def reply_view(question: str, reply: Reply, *, vote: int = 0, votable: bool = Tr
         "outcome": reply.outcome,
         "html": _answer_html(reply, first),
         "more": [{"question": other.question, "html": render_markdown(other.answer)} for other in others if other],
-        "choices": [_choice(follow_up, reply.outcome) for follow_up in reply.follow_ups],
+        "choices": _choices(reply),
         "offer_person": reply.outcome in ("abstained", "handed_over"),
         "why": _why(question, reply, first),
         "vote": vote,
@@ -63,9 +64,12 @@ def _answer_html(reply: Reply, first: Response | None) -> str:
     return "".join(render_markdown(part) for part in parts)
 
 
-def _choice(follow_up: FollowUp, outcome: str) -> dict[str, str]:
-    role = "option" if outcome == "clarifying" else "follow_up"
-    return {"pair_id": follow_up.pair_id, "question": follow_up.question, "role": role}
+def _choices(reply: Reply) -> list[dict[str, str]]:
+    """Return what can be clicked; where the bot asks back, the last choice is none of them, and names no pair."""
+    role = "option" if reply.outcome == "clarifying" else "follow_up"
+    choices = [{"pair_id": each.pair_id, "question": each.question, "role": role} for each in reply.follow_ups]
+    none = [{"pair_id": "", "question": NONE_OF_THESE, "role": role}] if reply.outcome == "clarifying" else []
+    return choices + none
 
 
 def _why(question: str, reply: Reply, first: Response | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, evaluate, knowledge, train, tune
+from bot.cli import checkpoints, demo, dial, evaluate, knowledge, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -15,6 +15,7 @@ app.command("demo")(demo.demo)
 app.command("import")(knowledge.import_)
 app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)
+app.command("dial")(dial.dial)
 app.command("train")(train.train)
 app.command("tune")(tune.tune_)
 app.add_typer(evaluate.app, name="evaluate")

@@ -113,8 +113,8 @@ function runnersUp(others) {
 
 // Only the newest answer offers what to ask next: older offers would pull the eye back.
 function offerNext(node, turn) {
-  // What was not recorded can't be referred to.
-  const chosen = (choice) => (turn.votable ? { turn_id: turn.turn_id, pair_id: choice.pair_id, role: choice.role } : null);
+  // What was not recorded can't be referred to, and none of the options is no pair.
+  const chosen = (choice) => (turn.votable && choice.pair_id ? { turn_id: turn.turn_id, pair_id: choice.pair_id, role: choice.role } : null);
   root.querySelectorAll(".fd-next").forEach((old) => old.remove());
   if (!turn.choices.length) return;
   const title = turn.outcome === "clarifying" ? "Did you mean" : "You could ask next";
