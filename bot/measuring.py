@@ -8,6 +8,8 @@ import numpy as np
 from bot.asking import Asked, Judges, Read
 from models.calibrate import Calibration
 from models.evaluate.refusal import auroc
+from models.evaluate.reliability import reliability
+from models.evaluate.risk_coverage import risk_coverage
 from models.matcher import MatchSettings, add_logits, contenders
 from models.training.matcher import Judge
 
@@ -59,7 +61,7 @@ def chosen_settings(reads: Sequence[tuple[Asked, Read]], judge: Judge, reading: 
 def measured(
     judges: Judges, asked: Sequence[Asked], off_topic: Sequence[str], calibration: Calibration
 ) -> dict[str, float]:
-    """Return P@1, MRR, hit@20 of questions, and how well what is off-topic is told from them."""
+    """Return P@1, MRR, hit@20 of questions, how true confidence is, and how well what is off-topic is told apart."""
     ranks, confidence = [], []
     for each in asked:
         found = judges.judged(each.question, each.vector, each.hidden)
@@ -82,6 +84,9 @@ def measured(
         "answered": float((sure >= calibration.threshold).mean()),
         "off_topic_refused": float((unsure < calibration.threshold).mean()),
         "auroc": auroc(np.concatenate([sure, unsure]), is_known),
+        "ece": reliability(sure, rank == 1).ece,
+        "brier": float(np.mean((sure - (rank == 1)) ** 2)),
+        "aurc": risk_coverage(sure, rank == 1).aurc,
     }
 
 
