@@ -95,6 +95,14 @@ class ChatBot:
         understood = self._understand(question)
         return self._match(self.retriever.retrieve(understood))
 
+    def rank_all(self, questions: Sequence[str]) -> list[list[Match]]:
+        """Return the matches of many messages, as `rank` does for each, encoded together."""
+        if not self.retriever.pairs:
+            return [[] for _ in questions]
+        understood = [self._understand(question) for question in questions]
+        vectors = self.retriever.encoder.encode(understood)
+        return [self._match(self.retriever.retrieve_known(*each)) for each in zip(understood, vectors, strict=True)]
+
     def _understand(self, question: str) -> str:
         cleaned = clean_line(question)
         if not cleaned:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from bot.report_details import confidence, confusions, topics, training, worst
+from bot.report_robustness import robustness
 from bot.report_tables import Column, Section, number, table
 
 Report = Mapping[str, Any]
@@ -15,7 +16,11 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     "auroc": ("AUROC", "a question in scope is surer than one out of scope"),
     "best_mcc": ("Best MCC", "at the threshold that fits these questions best"),
     "mcc_at_threshold": ("MCC at the threshold", "at the threshold chosen in advance"),
+    "accuracy": ("Accuracy", "undisturbed: the first pair is right"),
+    "accuracy_disturbed": ("Accuracy, disturbed", "with slips of all kinds"),
+    "drop": ("Drop", "what the slips cost"),
     "oos_recall": ("Out of scope refused", "share of the questions out of scope"),
+    "oos_recall_disturbed": ("Out of scope refused, disturbed", "with slips of all kinds"),
     "in_scope_answered": ("In scope answered", "share of the questions in scope"),
     "mrr": ("MRR", "mean of 1 / rank of the first right pair"),
     "hit_at_20": ("Hit@20", "a right pair is among the first 20"),
@@ -25,13 +30,13 @@ MEASURES: Mapping[str, tuple[str, str]] = {
 }
 """What is told of a measure: its name, and what it says. Other numbers of a report are shown under their keys."""
 
-_FACTS = ("n", "n_in_scope", "threshold", "n_topics")
+_FACTS = ("n", "n_in_scope", "threshold", "n_topics", "share", "n_oos")
 _WAYS = {"embeddings_alone": "Embeddings alone", "bm25_alone": "BM25 alone"}
 
 
 def sections(report: Report) -> list[Section]:
     """Return the sections that a report has something for, in the order of the page."""
-    makers = (_headline, _comparison, _ways, _seeds, confidence, training, confusions, topics, worst)
+    makers = (_headline, _comparison, _ways, _seeds, robustness, confidence, training, confusions, topics, worst)
     return [section for section in (make(report) for make in makers) if section is not None]
 
 

@@ -1,72 +1,237 @@
-"""Slips of the keyboard: words that neither the language nor the knowledge base knows, taken for near words it knows.
+"""Slips of the keyboard: a question with words that nobody knows is read as the likeliest question that was meant.
 
-By SymSpell (Garbe 2012), whose package also brings the list of English words. Only towards words of the knowledge base:
-a customer of a tent shop who writes 'tnet' means 'tent'.
+A noisy channel (Kernighan, Church & Gale 1990): of all ways to read the question, token by token, also with spaces
+lost, added or moved, the one is taken whose words are the likeliest (`kb/words.py`) and whose edits are the fewest. It
+is found by dynamic programming (Viterbi 1967); near words come from SymSpell (Garbe 2012).
+
+What an edit costs depends on the question: one unknown word among ten is a name, four are a customer in haste. A
+question without unknown words is not looked at. docs/log.md says how the constants were chosen.
 """
 
+import math
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from itertools import pairwise
 
-import Stemmer
 from symspellpy import SymSpell, Verbosity
 
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?", re.UNICODE)
-_ENGLISH = "frequency_dictionary_en_82_765.txt"
-_SHORTEST = 4
-_LONG = 7
-_MOST_WORDS = 20_000
-# A word of the knowledge base that no dictionary knows is a name or a slip of its own; a slip is seldom repeated.
-_REPEATED = 3
+from kb.letters import latin
+from kb.words import END, START, WORD, Words, plain
+
+# Order numbers, addresses and links: one with a slip is another one.
+_HARD = re.compile(r"\S*(?:\d|@|://|\w\w\.\w\w)\S*")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_CALM, _HASTY = 0.05, 0.17
+"""Shares of unknown words, up to which a customer writes with care, and from which on in haste."""
+_PRIOR_WORDS = 6
+"""Words that count as known before the first one is read: one unknown word alone tells little."""
+_EDITS_FROM = (1, 4, 9)
+"""Letters of an unknown word that may have an edit, two, and three."""
+_FIRST_LETTER = 0.25
+"""Edits more, where the first letter is another: people get it right most often."""
+_LONGEST = 40
+"""Letters of a token that is not kept as it is."""
+_NEAR, _SPLITS, _WAYS = 8, 3, 4
+"""Near words and splits of a token, and ways to a place, that are followed."""
+_RANKED = 5.0
+"""Cost of an edit where it is chosen what is followed, whatever the question."""
+_CACHED = 1 << 14
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """A way to read one token, or two together."""
+
+    words: tuple[str, ...]
+    edits: float = 0
+    doubts: int = 0
+    """1 where what was typed is known, and means something else by this reading."""
+    strange: int = 0
+    """Letters of a word that is kept although nobody knows it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channel:
+    """What readings cost beside their words, in nats: the negative logarithm of how likely it is typed so."""
+
+    edit: float
+    doubt: float
+    strange_word: float
+    strange_letter: float
+
+    def cost(self, reading: Reading) -> float:
+        """Return the cost of a reading."""
+        strange = self.strange_word + self.strange_letter * reading.strange if reading.strange else 0.0
+        return self.edit * reading.edits + self.doubt * reading.doubts + strange
+
+
+def channel_of(unknown: int, words: int) -> Channel:
+    """Return the channel of a question: the more of its words are unknown, the likelier is a slip, and not a name."""
+    share = unknown / (words + _PRIOR_WORDS)
+    haste = min(max((share - _CALM) / (_HASTY - _CALM), 0.0), 1.0)
+    return Channel(
+        edit=7.0 - 2.0 * haste,
+        doubt=6.0 - 4.5 * haste,
+        strange_word=2.0 + 2.6 * haste,
+        strange_letter=2.2 + 1.8 * haste,
+    )
 
 
 class Speller:
-    """Corrects questions towards the words of one knowledge base; safe to share between threads."""
+    """Corrects questions towards the words of one knowledge base, and of English; safe to share between threads."""
 
     def __init__(self, texts: Iterable[str], locale: str = "en") -> None:
-        """Take all texts of the knowledge base; for other languages than English nothing is corrected."""
+        """Take all texts of the knowledge base; for other languages than English, letters alone are corrected."""
         self._active = locale.split("-")[0].lower() == "en"
-        self._words = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
-        self._stemmer = Stemmer.Stemmer("english")
-        self._stems: frozenset[str] = frozenset()
-        if self._active:
-            self._learn(texts)
+        self._words = Words(texts if self._active else ())
+        self._near = SymSpell(max_dictionary_edit_distance=len(_EDITS_FROM), prefix_length=7)
+        for word, count in self._words.own.items():
+            self._near.create_dictionary_entry(word, count)
+        # The same slips, and words beside them, come again and again.
+        self._readings = lru_cache(_CACHED)(self._readings_of)
 
     def correct(self, question: str) -> str:
         """Return the question with its slips mended; the same text where there are none."""
+        question = latin(question)
         if not self._active:
             return question
-        return _WORD.sub(lambda found: self._mended(found[0]), question)
+        hard = [found.span() for found in _HARD.finditer(question)]
+        found = [each for each in WORD.finditer(question) if not any(a <= each.start() < b for a, b in hard)]
+        tokens = [plain(each[0]) for each in found]
+        unknown = sum(not self._words.knows(token) for token in tokens)
+        if not unknown:
+            return question
+        spaced = [question[one.end() : other.start()].isspace() for one, other in pairwise(found)]
+        corrected, at = [], 0
+        for begin, end, words in self._likeliest(tokens, spaced, channel_of(unknown, len(tokens))):
+            first, last = found[begin].start(), found[end - 1].end()
+            is_same = list(words) == tokens[begin:end]
+            corrected += [question[at:first], question[first:last] if is_same else " ".join(words)]
+            at = last
+        return "".join([*corrected, question[at:]])
 
-    def _learn(self, texts: Iterable[str]) -> None:
-        counts = Counter(word.lower() for text in texts for word in _WORD.findall(text))
-        english = _english_words()
-        for word, count in counts.most_common(_MOST_WORDS):
-            if word in english or count >= _REPEATED:
-                self._words.create_dictionary_entry(word, count)
-        self._stems = frozenset(self._stemmer.stemWords([*self._words.words])) | _english_stems()
+    def _likeliest(
+        self, tokens: Sequence[str], spaced: Sequence[bool], channel: Channel
+    ) -> list[tuple[int, int, tuple[str, ...]]]:
+        """Return the cheapest way through the tokens: (begin, end, words) of each reading.
 
-    def _mended(self, word: str) -> str:
-        lower = word.lower()
-        if len(lower) < _SHORTEST or "'" in lower or "\u2019" in lower or self._stemmer.stemWord(lower) in self._stems:
-            return word
-        distance = 2 if len(lower) >= _LONG else 1
-        found = self._words.lookup(lower, Verbosity.CLOSEST, max_edit_distance=distance)
-        if not found:
-            return word
-        # Of the nearest ones, people get the first letter right most often; then the more frequent word.
-        best = min(found, key=lambda each: (each.distance, each.term[0] != lower[0], -each.count, each.term))
-        return str(best.term)
+        Args:
+            tokens: of the question (n,).
+            spaced: whether nothing but space lies between a token and the next one (n - 1,).
+            channel: of the question.
+        """
+        # By place and last word: the cost so far, where that way came from, and what was read on it.
+        ways: list[dict[str, tuple[float, int, str, tuple[str, ...]]]] = [{} for _ in range(len(tokens) + 1)]
+        ways[0][START] = (0.0, 0, "", ())
+        for begin in range(len(tokens)):
+            cheapest = sorted(ways[begin].items(), key=lambda way: way[1][0])[:_WAYS]
+            for end, reading in self._from(begin, tokens, spaced):
+                typed = channel.cost(reading)
+                for before, (cost, *_) in cheapest:
+                    total = cost + typed + self._cost(before, reading)
+                    last = reading.words[-1]
+                    if last not in ways[end] or total < ways[end][last][0]:
+                        ways[end][last] = (total, begin, before, reading.words)
+        last = min(ways[-1], key=lambda word: ways[-1][word][0] + self._words.cost(word, END))
+        end, path = len(tokens), []
+        while end:
+            _, begin, before, words = ways[end][last]
+            path.append((begin, end, words))
+            end, last = begin, before
+        return path[::-1]
+
+    def _cost(self, before: str, reading: Reading) -> float:
+        """Return what the words of a reading cost after another word; one that nobody knows has paid by its letters."""
+        if reading.strange:
+            return 0.0
+        return sum(map(self._words.cost, (before, *reading.words), reading.words))
+
+    def _from(self, begin: int, tokens: Sequence[str], spaced: Sequence[bool]) -> Iterator[tuple[int, Reading]]:
+        """Yield readings that begin with a token, and where they end."""
+        for reading in self._readings(tokens[begin]):
+            yield begin + 1, reading
+        if begin < len(spaced) and spaced[begin]:
+            for reading in self._of_two(tokens[begin], tokens[begin + 1]):
+                yield begin + 2, reading
+
+    def _readings_of(self, token: str) -> tuple[Reading, ...]:
+        """Return how one token may be read: as it is, as a near word, or as several words."""
+        is_known = self._words.knows(token)
+        as_it_is = Reading(words=(token,), strange=0 if is_known else len(token))
+        if len(token) > _LONGEST:
+            return (as_it_is,)
+        near = [
+            Reading(words=(word,), edits=edits + _FIRST_LETTER * (word[0] != token[0]), doubts=int(is_known))
+            for word, edits in self._near_words(token, is_known).items()
+        ]
+        splits = [] if is_known else list(self._splits(token))
+        return (as_it_is, *sorted(near, key=self._rank)[:_NEAR], *sorted(splits, key=self._rank)[:_SPLITS])
+
+    def _near_words(self, token: str, is_known: bool) -> dict[str, int]:
+        """Return near words of the knowledge base, else of English, and their distances."""
+        most = 1 if is_known else sum(len(token) >= letters for letters in _EDITS_FROM)
+        found = self._near.lookup(token, Verbosity.ALL, most)
+        near = {each.term: each.distance for each in found if each.term != token}
+        if not is_known and self._is_long(token) and 1 not in near.values():
+            near |= {word: 1 for word in _one_edit(token) if self._words.is_english(word)}
+        return near
+
+    def _rank(self, reading: Reading) -> float:
+        return _RANKED * reading.edits - sum(math.log(self._words.frequency(word)) for word in reading.words)
+
+    def _splits(self, token: str) -> Iterator[Reading]:
+        """Yield several words: a space is missing, or a letter stands in its place, and words may have slips."""
+        for at in range(1, len(token)):
+            right = token[at:]
+            for left in {token[:at], token[: at - 1]} - {""}:
+                if self._stands(left):
+                    yield from self._after(left, right)
+                elif self._stands(right):
+                    yield from (Reading(words=(word, right), edits=2) for word in self._nearest(left))
+
+    def _after(self, left: str, right: str) -> Iterator[Reading]:
+        """Yield how the rest of a token may be read after its first word."""
+        if self._stands(right):
+            yield Reading(words=(left, right), edits=1)
+        elif self._is_long(right):
+            for rest in self._readings(right):
+                if not rest.strange:
+                    yield Reading(words=(left, *rest.words), edits=1 + rest.edits)
+
+    def _of_two(self, one: str, other: str) -> Iterator[Reading]:
+        """Yield how two tokens may be read together: as one word, or with a letter on the other side of the space."""
+        are_known = self._words.knows(one) and self._words.knows(other)
+        whole = one + other
+        if whole in self._words.own:
+            yield Reading(words=(whole,), edits=1, doubts=int(are_known))
+        elif not are_known:
+            yield from (Reading(words=(word,), edits=2) for word in self._nearest(whole))
+        for left, right in ((one[:-1], one[-1] + other), (one + other[0], other[1:])):
+            if self._stands(left) and self._stands(right):
+                yield Reading(words=(left, right), edits=1, doubts=int(are_known))
+
+    def _nearest(self, token: str) -> list[str]:
+        """Return the most frequent word of the knowledge base that is one edit away; none for a short token."""
+        return [each.term for each in self._near.lookup(token, Verbosity.TOP, 1)] if self._is_long(token) else []
+
+    def _stands(self, word: str) -> bool:
+        """Whether a part of a token is a word of the knowledge base; of single letters, English has two."""
+        return word in self._words.own and (len(word) > 1 or word in "ai")
+
+    @staticmethod
+    def _is_long(token: str) -> bool:
+        return len(token) >= _EDITS_FROM[1]
 
 
-@lru_cache(maxsize=1)
-def _english_words() -> frozenset[str]:
-    lines = (files("symspellpy") / _ENGLISH).read_text(encoding="utf-8-sig").splitlines()
-    return frozenset(line.split(" ", 1)[0] for line in lines)
-
-
-@lru_cache(maxsize=1)
-def _english_stems() -> frozenset[str]:
-    return frozenset(Stemmer.Stemmer("english").stemWords(list(_english_words())))
+def _one_edit(word: str) -> Iterator[str]:
+    """Yield what has one letter more, less, or another one, or two letters swapped."""
+    for at in range(len(word) + 1):
+        left, right = word[:at], word[at:]
+        yield from (left + letter + right for letter in _LETTERS)
+        if right:
+            yield left + right[1:]
+            yield from (left + letter + right[1:] for letter in _LETTERS)
+        if len(right) > 1:
+            yield left + right[1] + right[0] + right[2:]

@@ -33,6 +33,13 @@ ConfigFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
+Tests = Annotated[
+    list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also an HTML file: plots, topics, the worst questions.", metavar="FILE"),
+]
 DEFAULT_VAR = Path("var")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

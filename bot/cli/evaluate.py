@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
-from bot.build import bot_of, load_bot, open_models
 from bot.chatbot import ChatBot
-from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
+from bot.cli.asked import bot_in_service, bot_of_pairs
+from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, ReportFile, Tests, Var, config_of, errors, say, show, stages
+from bot.cli.evaluate_robustness import robustness
 from bot.confidence import confidence_report, dial_report, one_click_report
-from bot.config import Config, training_of
+from bot.config import training_of
 from bot.diagnosis import curves, diagnose
 from bot.evaluation import Outcome, compare_retrieval, intent_report, retrieval_report, run
-from bot.indexing import INDEX, VECTORS, assemble
 from bot.labelled import (
     Labelled,
     labelled_of_intents,
@@ -39,21 +38,9 @@ from bot.trained_runs import (
     training_report,
 )
 from kb.errors import InputError, describe
-from kb.manifest import current_id
-from kb.types import ZERO_SHOT, QAPair
-from kb.vectors import VectorCache
 
 app = typer.Typer(help="Measure the bot on labelled questions.", no_args_is_help=True)
-
-Tests = Annotated[
-    list[Path], typer.Option("--test", help="CSV with text,label; `oos` is out of scope. May be repeated.")
-]
-
-ReportFile = Annotated[
-    Path | None,
-    typer.Option("--report", help="Also an HTML file: plots, topics, the worst questions.", metavar="FILE"),
-]
-
+app.command()(robustness)
 
 Train = Annotated[bool, typer.Option("--train-matcher", help="Fine-tune on the training file first, once a seed.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Trainings, each with its own seed; figures are means.")]
@@ -106,7 +93,7 @@ def intents(
         report |= training_report(runs)
         outcomes: Sequence[Outcome] = runs.seeds[0].outcomes[0]
     else:
-        bot = _bot_of_pairs(known, var, settings) if known is not None else _bot_in_service(var, settings)
+        bot = bot_of_pairs(known, var, settings) if known is not None else bot_in_service(var, settings)
         pair_ids = [pair.pair_id for pair in bot.retriever.pairs]
         questions = labelled_of_intents(rows, pair_ids)
         with stages() as told:
@@ -174,7 +161,7 @@ def retrieval(
         found: list[Outcome] = []
         by_folder = {}
         for name, (pairs, asked) in zip(names, read, strict=True):
-            bot = _bot_of_pairs(pairs, var, settings)
+            bot = bot_of_pairs(pairs, var, settings)
             with stages() as told:
                 answered = run(bot, asked, lambda done, total: told("Asking", done, total))
                 by_folder[name] = retrieval_report(asked, answered)
@@ -218,18 +205,6 @@ def _of_intents(questions: Sequence[Labelled], outcomes: Sequence[Outcome], pair
         **confidence_report(questions, outcomes),
         **one_click_report(questions, outcomes),
     }
-
-
-def _bot_of_pairs(pairs: list[QAPair], var: Path, settings: Config) -> ChatBot:
-    models = open_models(var, settings, ZERO_SHOT)
-    cache = VectorCache(var / VECTORS / "evaluate", models.encoder)
-    with stages() as told:
-        return bot_of(assemble(pairs, models, cache, settings, told), settings)
-
-
-def _bot_in_service(var: Path, settings: Config) -> ChatBot:
-    snapshot_id = current_id(var / INDEX)
-    return load_bot(var, partial(open_models, var, settings), settings, snapshot_id)
 
 
 def _titles(bot: ChatBot) -> dict[str, str]:

@@ -65,17 +65,18 @@ def _neighbours() -> dict[str, str]:
     return near | {key.upper(): keys.upper() for key, keys in near.items()}
 
 
-_NEIGHBOURS = _neighbours()
+NEIGHBOURS = _neighbours()
+"""The keys around each letter, in either case."""
 
 
 def slip(pieces: Pieces, rng: np.random.Generator) -> None:
     """Put a neighbouring key in the place of a letter."""
     word = _some_word(pieces, rng)
     if word is not None:
-        letters = [at for at, letter in enumerate(pieces[word]) if letter in _NEIGHBOURS]
+        letters = [at for at, letter in enumerate(pieces[word]) if letter in NEIGHBOURS]
         if letters:
             at = letters[pick(len(letters), rng)]
-            near = _NEIGHBOURS[pieces[word][at]]
+            near = NEIGHBOURS[pieces[word][at]]
             pieces[word] = pieces[word][:at] + near[pick(len(near), rng)] + pieces[word][at + 1 :]
 
 
