@@ -4,19 +4,22 @@ It does no I/O and keeps nothing between calls: whoever calls it mints the turn 
 replay of a logged turn is the same call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from bot.attribution import Attribution, words_that_mattered
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
-from bot.selector import select
+from bot.selector import duplicates, select
+from kb.codec import told_of
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.text import clean_line
-from kb.types import Context, Explanation, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
+from kb.types import Context, Explanation, FloatArray, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
 from models.matcher import Matcher
 
 # Where the best match is certain, others are as certain only if they are it.
@@ -72,14 +75,35 @@ class ChatBot:
         retrieved = self.retriever.retrieve(understood)
         matches = self._match(retrieved)
         decision = self._policy.decide(matches)
-        selected = self._select(decision, matches, retrieved)
+        selected, left_out = self._select(decision, matches, retrieved)
         follow_ups = self._suggest(selected, matches, context)
-        return self._reply(understood, decision, matches, selected, follow_ups, context)
+        runners_up = self._runners_up(decision, matches, selected, left_out)
+        return self._reply(understood, decision, matches, selected, follow_ups, runners_up, context)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
         understood = self._understand(question)
         return self._match(self.retriever.retrieve(understood))
+
+    def attribute(self, understood: str, pair_id: str) -> Attribution:
+        """Return what each word of a question did for a pair; the question as `Explanation.understood` has it."""
+        is_known = any(pair.pair_id == pair_id for pair in self.retriever.pairs)
+        words = words_that_mattered(understood, partial(self._relevance_of, pair_id)) if is_known else ()
+        return Attribution(pair_id=pair_id, words=words, snapshot=self.snapshot)
+
+    def _relevance_of(self, pair_id: str, texts: Sequence[str]) -> FloatArray:
+        """Return the relevance of a pair to each text (n,), all encoded in one batch."""
+        vectors = self.retriever.encoder.encode(texts)
+        found = [
+            self._match(self.retriever.retrieve_known(text, vector))
+            for text, vector in zip(texts, vectors, strict=True)
+        ]
+        # A pair that is not even among the candidates is no more relevant than the last of them.
+        values = [
+            next((match.relevance for match in matches if match.pair.pair_id == pair_id), matches[-1].relevance)
+            for matches in found
+        ]
+        return np.array(values, dtype=np.float32)
 
     def _understand(self, question: str) -> str:
         cleaned = clean_line(question)
@@ -95,10 +119,15 @@ class ChatBot:
         ]
         return sorted(matches, key=lambda match: -match.relevance)
 
-    def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> list[Match]:
-        """Return what is shown: the best match, and others that are nearly as relevant and say something else."""
+    def _select(
+        self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved
+    ) -> tuple[list[Match], dict[str, str]]:
+        """Return what is shown: the best match, and others that are nearly as relevant and say something else.
+
+        With it, by the ids of pairs, why those that are as relevant are not shown.
+        """
         if decision.outcome != "answered":
-            return []
+            return [], {}
         odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
         needed = max(decision.threshold, odds / (1 + odds))
         eligible = [match for match in matches if match.relevance >= needed]
@@ -111,7 +140,17 @@ class ChatBot:
             self._selection.diversity,
             duplicate_similarity=self._selection.duplicate_similarity,
         )
-        return [eligible[position] for position in positions]
+        same = duplicates(vectors, positions, self._selection.duplicate_similarity)
+        left_out = {
+            match.pair.pair_id: _says_the_same(eligible[same[at]]) if at in same else self._is_beyond()
+            for at, match in enumerate(eligible)
+            if at not in positions
+        }
+        return [eligible[position] for position in positions], left_out
+
+    def _is_beyond(self) -> str:
+        shown = self._selection.responses
+        return "only one answer is shown" if shown == 1 else f"only {shown} answers are shown"
 
     def _suggest(self, selected: Sequence[Match], matches: Sequence[Match], context: Context) -> tuple[FollowUp, ...]:
         shown = {match.pair.pair_id for match in selected}
@@ -128,6 +167,7 @@ class ChatBot:
         matches: Sequence[Match],
         selected: Sequence[Match],
         follow_ups: tuple[FollowUp, ...],
+        runners_up: tuple[RunnerUp, ...],
         context: Context,
     ) -> Reply:
         return Reply(
@@ -142,13 +182,18 @@ class ChatBot:
                 reason=decision.reason,
                 threshold=decision.threshold,
                 features=_features(matches),
-                runners_up=self._runners_up(decision, matches, selected),
+                runners_up=runners_up,
+                told=told_of(context),
             ),
             snapshot=self.snapshot,
         )
 
     def _runners_up(
-        self, decision: Decision, matches: Sequence[Match], selected: Sequence[Match]
+        self,
+        decision: Decision,
+        matches: Sequence[Match],
+        selected: Sequence[Match],
+        left_out: Mapping[str, str],
     ) -> tuple[RunnerUp, ...]:
         shown = {match.pair.pair_id for match in selected}
         others = [match for match in matches if match.pair.pair_id not in shown]
@@ -158,10 +203,18 @@ class ChatBot:
                 question=match.pair.question,
                 similarity=match.similarity,
                 relevance=match.relevance,
-                reason="below the threshold" if match.relevance < decision.threshold else "less relevant",
+                reason=left_out.get(match.pair.pair_id) or _is_too_little(match, decision),
             )
             for match in others[: self._selection.runners_up]
         )
+
+
+def _says_the_same(shown: Match) -> str:
+    return f"says the same as “{shown.pair.question}”"
+
+
+def _is_too_little(match: Match, decision: Decision) -> str:
+    return "below the threshold" if match.relevance < decision.threshold else "much less relevant than the first answer"
 
 
 def _response(match: Match, rank: int) -> Response:
