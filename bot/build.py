@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from bot.clarifying import NearTies
-from bot.config import Config
+from bot.config import Config, settings_hash
 from bot.follow_ups import FollowUps
-from bot.indexing import INDEX, Assembled, off_topic_kept, probe_of, speller_of
+from bot.indexing import INDEX, VECTORS, Assembled, assemble, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
 from bot.policy import Policy, promised_threshold
+from bot.replay import Replayer
 from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
@@ -26,6 +27,7 @@ from kb.snapshot import load_snapshot
 from kb.spelling import Speller
 from kb.store import KnowledgeStore
 from kb.types import ZERO_SHOT, Snapshot, Transition
+from kb.vectors import VectorCache
 from models.calibrate import Calibration, from_json
 from models.checkpoints import Checkpoint, open_checkpoint
 from models.cross_encoder import load_cross_encoder
@@ -221,6 +223,31 @@ def bot_of(
     )
 
 
+def build_bot(var: Path, store: KnowledgeStore, models: Models, config: Config) -> ChatBot:
+    """Return a bot over the present knowledge base under these models; nothing is published.
+
+    Raises:
+        StorageError: the database can't be read.
+    """
+    with store.view() as unit:
+        pairs, transitions, version = list(unit.pairs()), tuple(unit.transitions()), unit.version()
+    built = assemble(pairs, models, VectorCache(var / VECTORS, models.encoder), config)
+    checkpoint = models.checkpoint.checkpoint_id if models.checkpoint else ZERO_SHOT
+    snapshot = replace(IN_MEMORY, checkpoint=checkpoint, knowledge_version=str(version))
+    return bot_of(built, config, transitions=transitions, snapshot=snapshot)
+
+
+def open_replayer(var: Path, log: ConversationLog, store: KnowledgeStore, config: Config) -> Replayer:
+    """Return what replays logged turns, under kept snapshots or the present knowledge base."""
+    models_of = lru_cache(maxsize=KEPT_MODELS)(partial(open_models, var, config))
+    return Replayer(
+        log,
+        var / INDEX,
+        load=lambda snapshot_id: load_bot(var, models_of, config, snapshot_id),
+        build=lambda checkpoint_id: build_bot(var, store, models_of(checkpoint_id), config),
+    )
+
+
 def make_bot(
     *,
     retriever: Retriever,
@@ -240,7 +267,7 @@ def make_bot(
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
         speller=speller,
         selection=config.selection,
-        snapshot=snapshot,
+        snapshot=replace(snapshot, settings=settings_hash(config, retriever.config)),
     )
 
 

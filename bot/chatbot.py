@@ -4,15 +4,18 @@ It does no I/O and keeps nothing between calls: whoever calls it mints the turn 
 replay of a logged turn is the same call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from bot.attribution import Attribution, words_that_mattered
 from bot.clarifying import NearTies, chosen_match, is_declined
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
-from bot.selector import select
+from bot.selector import duplicates, select
+from kb.codec import told_of
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
@@ -86,9 +89,10 @@ class ChatBot:
         retrieved = self.retriever.retrieve(understood)
         matches = self._match(retrieved)
         decision = self._decide(matches, retrieved, question, context)
-        selected = self._select(decision, matches, retrieved)
+        selected, left_out = self._select(decision, matches, retrieved)
         follow_ups = self._suggest(decision, selected, matches, context)
-        return self._reply(understood, decision, matches, selected, follow_ups, context)
+        runners_up = self._runners_up(decision, matches, selected, left_out)
+        return self._reply(understood, decision, matches, selected, follow_ups, runners_up, context)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
@@ -102,6 +106,26 @@ class ChatBot:
         understood = [self._understand(question) for question in questions]
         vectors = self.retriever.encoder.encode(understood)
         return [self._match(self.retriever.retrieve_known(*each)) for each in zip(understood, vectors, strict=True)]
+
+    def attribute(self, understood: str, pair_id: str) -> Attribution:
+        """Return what each word of a question did for a pair; the question as `Explanation.understood` has it."""
+        is_known = any(pair.pair_id == pair_id for pair in self.retriever.pairs)
+        words = words_that_mattered(understood, partial(self._relevance_of, pair_id)) if is_known else ()
+        return Attribution(pair_id=pair_id, words=words, snapshot=self.snapshot)
+
+    def _relevance_of(self, pair_id: str, texts: Sequence[str]) -> FloatArray:
+        """Return the relevance of a pair to each text (n,), all encoded in one batch."""
+        vectors = self.retriever.encoder.encode(texts)
+        found = [
+            self._match(self.retriever.retrieve_known(text, vector))
+            for text, vector in zip(texts, vectors, strict=True)
+        ]
+        # A pair that is not even among the candidates is no more relevant than the last of them.
+        values = [
+            next((match.relevance for match in matches if match.pair.pair_id == pair_id), matches[-1].relevance)
+            for matches in found
+        ]
+        return np.array(values, dtype=np.float32)
 
     def _understand(self, question: str) -> str:
         cleaned = clean_line(question)
@@ -138,21 +162,37 @@ class ChatBot:
         vectors: FloatArray = retrieved.vectors[[row[match.pair.pair_id] for match in matches]]
         return vectors
 
-    def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> list[Match]:
-        """Return what is shown: the best match, and others that are nearly as relevant and say something else."""
+    def _select(
+        self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved
+    ) -> tuple[list[Match], dict[str, str]]:
+        """Return what is shown: the best match, and others that are nearly as relevant and say something else.
+
+        With it, by the ids of pairs, why those that are as relevant are not shown.
+        """
         if decision.outcome != "answered":
-            return []
+            return [], {}
         odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
         needed = max(decision.threshold, odds / (1 + odds))
         eligible = [match for match in matches if match.relevance >= needed]
+        vectors = self._vectors(eligible, retrieved)
         positions = select(
-            self._vectors(eligible, retrieved),
+            vectors,
             np.array([match.relevance for match in eligible], dtype=np.float32),
             self._selection.responses,
             self._selection.diversity,
             duplicate_similarity=self._selection.duplicate_similarity,
         )
-        return [eligible[position] for position in positions]
+        same = duplicates(vectors, positions, self._selection.duplicate_similarity)
+        left_out = {
+            match.pair.pair_id: _says_the_same(eligible[same[at]]) if at in same else self._is_beyond()
+            for at, match in enumerate(eligible)
+            if at not in positions
+        }
+        return [eligible[position] for position in positions], left_out
+
+    def _is_beyond(self) -> str:
+        shown = self._selection.responses
+        return "only one answer is shown" if shown == 1 else f"only {shown} answers are shown"
 
     def _suggest(
         self, decision: Decision, selected: Sequence[Match], matches: Sequence[Match], context: Context
@@ -173,6 +213,7 @@ class ChatBot:
         matches: Sequence[Match],
         selected: Sequence[Match],
         follow_ups: tuple[FollowUp, ...],
+        runners_up: tuple[RunnerUp, ...],
         context: Context,
     ) -> Reply:
         return Reply(
@@ -187,15 +228,20 @@ class ChatBot:
                 reason=decision.reason,
                 threshold=decision.threshold,
                 features=_features(matches),
-                runners_up=self._runners_up(decision, matches, selected),
+                runners_up=runners_up,
+                told=told_of(context),
             ),
             snapshot=self.snapshot,
         )
 
     def _runners_up(
-        self, decision: Decision, matches: Sequence[Match], selected: Sequence[Match]
+        self,
+        decision: Decision,
+        matches: Sequence[Match],
+        selected: Sequence[Match],
+        left_out: Mapping[str, str],
     ) -> tuple[RunnerUp, ...]:
-        shown = {match.pair.pair_id for match in selected}
+        shown = {match.pair.pair_id for match in (*selected, *(matches[at] for at in decision.options))}
         others = [match for match in matches if match.pair.pair_id not in shown]
         return tuple(
             RunnerUp(
@@ -203,7 +249,7 @@ class ChatBot:
                 question=match.pair.question,
                 similarity=match.similarity,
                 relevance=match.relevance,
-                reason="below the threshold" if match.relevance < decision.threshold else "less relevant",
+                reason=left_out.get(match.pair.pair_id) or _is_too_little(match, decision),
             )
             for match in others[: self._selection.runners_up]
         )
@@ -217,6 +263,16 @@ def _option(match: Match, rank: int) -> FollowUp:
         relevance=match.relevance,
         rank=rank,
     )
+
+
+def _says_the_same(shown: Match) -> str:
+    return f"says the same as “{shown.pair.question}”"
+
+
+def _is_too_little(match: Match, decision: Decision) -> str:
+    if match.relevance < decision.threshold:
+        return "below the threshold"
+    return "less likely to be meant" if decision.options else "much less relevant than the first answer"
 
 
 def _response(match: Match, rank: int) -> Response:

@@ -3,6 +3,7 @@
 Every constant that a result depends on stands here, beside its unit, and is saved with the artifact it made.
 """
 
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
 from kb.retriever import RetrievalConfig
+from kb.text import text_hash
 from models.calibrate import CalibrationConfig
 from models.probe import ProbeConfig
 from models.training.config import Preset, TrainingConfig, preset
@@ -71,6 +73,10 @@ POSITIVE = frozenset(
     }
 )
 """Keys whose values are above 0."""
+
+
+_NOT_DECIDING = frozenset({"branding", "web", "storage", "probe", "calibration", "training"})
+"""Sections that change no answer of a snapshot that is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +249,15 @@ def _require_range(key: str, value: Any, where: str) -> None:
     is_low = value < 0 or (value == 0 and key in POSITIVE)
     if is_low or not math.isfinite(value) or (key in SHARES and value > 1):
         raise ConfigError(describe(expected=expected, got=f"{where} = {value!r}", remedy="mend the value"))
+
+
+def settings_hash(config: Config, retrieval: RetrievalConfig) -> str:
+    """Return a hash, in 12 digits, of all that decides about an answer besides checkpoint, index and code.
+
+    Retrieval counts as the snapshot was built with; what else is fitted when it is built is in the snapshot.
+    """
+    deciding = {name: value for name, value in to_mapping(config).items() if name not in _NOT_DECIDING}
+    return text_hash(json.dumps(deciding | {"retrieval": asdict(retrieval)}, sort_keys=True))[:12]
 
 
 def to_mapping(config: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from bot.attribution import Attribution
 from bot.chatbot import ChatBot
 from bot.completion import Completer
 from kb.errors import FrontdeskError, IndexMissingError
@@ -50,6 +51,10 @@ class LiveBot:
     def complete(self, prefix: str, limit: int = 5) -> Sequence[str]:
         """Return questions of the snapshot in service for what a customer has typed so far."""
         return self._serving.completer.complete(prefix, limit)
+
+    def attribute(self, understood: str, pair_id: str) -> Attribution:
+        """Return what each word of a question did for a pair, by the snapshot in service; see `ChatBot.attribute`."""
+        return self._serving.bot.attribute(understood, pair_id)
 
     def snapshot(self) -> Snapshot:
         """Return what answers come from now."""

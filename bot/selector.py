@@ -4,6 +4,7 @@
 λ · relevance - (1 - λ) · highest cosine with those selected.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,8 +52,22 @@ def select(
         value = (1 - weight) * relevance - weight * closest if selected else relevance
         best = int(np.argmax(np.where(left, value, -np.inf)))
         selected.append(best)
-        # Rounding takes the cosine of equal vectors above 1, where it would count as nearer than equal.
-        closest = np.maximum(closest, np.minimum(vectors @ vectors[best], 1.0))
+        closest = np.maximum(closest, _cosines(vectors, best))
         left[best] = False
         left &= closest <= duplicate_similarity
     return selected
+
+
+def duplicates(vectors: FloatArray, selected: Sequence[int], duplicate_similarity: float) -> dict[int, int]:
+    """Return the positions that `select` left out as duplicates, each with the selected one it is a duplicate of."""
+    found: dict[int, int] = {}
+    for each in selected:
+        for position in np.flatnonzero(_cosines(vectors, each) > duplicate_similarity):
+            if position not in selected:
+                found.setdefault(int(position), each)
+    return found
+
+
+def _cosines(vectors: FloatArray, position: int) -> FloatArray:
+    # Rounding takes the cosine of equal vectors above 1, where it would count as nearer than equal.
+    return np.asarray(np.minimum(vectors @ vectors[position], 1.0), dtype=np.float32)

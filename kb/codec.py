@@ -1,10 +1,10 @@
 """Replies to JSON and back: the one place that knows the JSON form, which is what REST sends and the log keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from kb.types import Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot
+from kb.types import Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
 
 
 def reply_to_json(reply: Reply) -> dict[str, Any]:
@@ -14,6 +14,8 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
     for key in ("responses", "follow_ups"):
         document[key] = list(document[key])
     document["explanation"]["runners_up"] = list(document["explanation"]["runners_up"])
+    if reply.explanation.told is not None:
+        document["explanation"]["told"]["history"] = list(reply.explanation.told.history)
     return document
 
 
@@ -33,6 +35,23 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             threshold=explanation["threshold"],
             features=dict(explanation["features"]),
             runners_up=tuple(RunnerUp(**runner_up) for runner_up in explanation["runners_up"]),
+            told=_told_from_json(explanation.get("told")),
         ),
         snapshot=Snapshot(**document["snapshot"]),
     )
+
+
+def told_of(context: Context) -> Told:
+    """Return what a replay needs of a context; `context_of` makes the context again."""
+    return Told(locale=context.locale, history=tuple(turn.turn_id for turn in context.history))
+
+
+def context_of(told: Told, turn: Turn, history: Sequence[Turn]) -> Context:
+    """Return the context of a logged turn, given the turns that `told` names."""
+    return Context(
+        turn_id=turn.turn_id, conversation_id=turn.conversation_id, locale=told.locale, history=tuple(history)
+    )
+
+
+def _told_from_json(document: Mapping[str, Any] | None) -> Told | None:
+    return None if document is None else Told(**{**document, "history": tuple(document["history"])})

@@ -18,11 +18,15 @@ from kb.log_export import export_turns
 from kb.tables import ClearRow, ClickRow, ConversationRow, HandOverRow, ImpressionRow, TurnRow, VoteRow
 from kb.text import clean_line, storable
 from kb.turns import (
+    any_turn,
     insert_turn,
     last_ordinal,
     lock_conversation,
     lock_turn,
+    newest_turns,
     require_conversation,
+    turns_at,
+    visible_turn,
     visible_turns,
     votes_of,
 )
@@ -105,6 +109,34 @@ class ConversationLog:
         with reading(self._engine) as connection:
             require_conversation(connection, conversation_id)
             return visible_turns(connection, conversation_id, limit)
+
+    def turn(self, conversation_id: str, turn_id: str) -> Turn:
+        """Return a turn of a conversation, with its current vote.
+
+        Raises:
+            NotFoundError: the conversation has no such turn since the last clear.
+        """
+        with reading(self._engine) as connection:
+            return visible_turn(connection, conversation_id, turn_id)
+
+    def any_turn(self, turn_id: str) -> Turn:
+        """Return a turn, whatever its conversation: for the operator. NotFoundError where there is none of that id."""
+        with reading(self._engine) as connection:
+            return any_turn(connection, turn_id)
+
+    def newest(self, limit: int) -> list[Turn]:
+        """Return the newest turns of all conversations, oldest first: for the operator."""
+        with reading(self._engine) as connection:
+            return newest_turns(connection, limit)
+
+    def turns_at(self, conversation_id: str, turn_ids: Sequence[str], at: datetime) -> list[Turn]:
+        """Return those turns of a conversation in the order given, each with the vote that it had at that time.
+
+        Raises:
+            NotFoundError: the conversation has not all of them.
+        """
+        with reading(self._engine) as connection:
+            return turns_at(connection, conversation_id, turn_ids, at)
 
     def clear(self, conversation_id: str) -> None:
         """Hide the turns so far from `history` and from transcripts; they stay in the log.

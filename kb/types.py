@@ -61,11 +61,15 @@ class Transition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """What an answer came from; the same snapshot gives the same figures in a test and in production."""
+    """What an answer came from; the same snapshot gives the same figures in a test and in production.
+
+    `settings` is a hash of what the bot was configured with besides; empty where nobody recorded it.
+    """
 
     checkpoint: str
     index: str
     knowledge_version: str
+    settings: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,14 +171,26 @@ class RunnerUp:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What the bot was told besides the question, as a replay needs it: `history` are ids of turns, oldest first."""
+
+    locale: str = ""
+    history: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why."""
+    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
+
+    `told` is None in the record of a turn from before it was kept.
+    """
 
     understood: str
     reason: str
     threshold: float
     features: Mapping[str, float] = field(default_factory=dict)
     runners_up: tuple[RunnerUp, ...] = ()
+    told: Told | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event, exc, func, select
 from starlette.types import ASGIApp
 
+from bot.attribution import Attribution, WordShare
 from bot.config import Config, WebConfig
 from kb.errors import FrontdeskError
 from kb.log import ConversationLog
@@ -77,6 +78,10 @@ class FakeAnswerer:
 
     def ready(self) -> str | None:
         return None if self.problem is None else str(self.problem)
+
+    def attribute(self, understood: str, pair_id: str) -> Attribution:
+        words = tuple(WordShare(word=each, share=1 / len(understood.split())) for each in understood.split())
+        return Attribution(pair_id=pair_id, words=words, snapshot=SNAPSHOT)
 
     def snapshot(self) -> Snapshot:
         return SNAPSHOT

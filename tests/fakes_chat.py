@@ -8,6 +8,7 @@ from typing import Any
 
 from fakes_kb import pair, turn
 
+from bot.attribution import Attribution, WordShare
 from kb.codec import reply_to_json
 from kb.types import (
     Context,
@@ -85,6 +86,14 @@ class WordAnswerer:
 
     def ready(self) -> str | None:
         return None
+
+    def attribute(self, understood: str, pair_id: str) -> Attribution:
+        """Every word that the pair's question has too did the same."""
+        [known] = [each for each in self._pairs if each.pair_id == pair_id]
+        given = understood.split()
+        shared = [word for word in given if _words(word) & _words(known.question)]
+        words = tuple(WordShare(word=word, share=(word in shared) / max(len(shared), 1)) for word in given)
+        return Attribution(pair_id=pair_id, words=words, snapshot=SNAPSHOT)
 
     def snapshot(self) -> Snapshot:
         return SNAPSHOT

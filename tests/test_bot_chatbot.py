@@ -138,7 +138,9 @@ def test_threads_that_share_a_bot_get_the_replies_of_one_thread(shared):
 def test_the_reply_bears_the_turn_id_and_the_snapshot_it_was_given(bot):
     reply = bot.answer("Where is my order?", Context(turn_id="t-9"))
     assert reply.turn_id == "t-9"
-    assert reply.snapshot == bot.snapshot == Snapshot(checkpoint="zero-shot", index="index-1", knowledge_version="7")
+    assert reply.snapshot == bot.snapshot
+    expected = Snapshot(checkpoint="zero-shot", index="index-1", knowledge_version="7")
+    assert replace(reply.snapshot, settings="") == expected
 
 
 def test_slips_are_mended_before_anything_is_looked_for(bot):

@@ -12,6 +12,7 @@ import structlog
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import JSONResponse, Response
 
+from kb.codec import reply_from_json
 from kb.errors import StorageError
 from web.api_models import (
     ChatReply,
@@ -24,7 +25,9 @@ from web.api_models import (
     Identifier,
     Readiness,
     Suggestions,
+    TurnExplanation,
     VoteReply,
+    explanation_to_json,
     turn_to_json,
 )
 from web.message import MAX_PREFIX
@@ -50,6 +53,8 @@ IdempotencyKey = Annotated[
     ),
 ]
 ConversationId = Annotated[Identifier, Path(examples=["0cX2o5m1c9oH5k0yNq3l7w"])]
+TurnId = Annotated[Identifier, Path(examples=["Vq1n3Jm0s7y2Pk4d"])]
+WithAttribution = Annotated[bool, Query(description="Also tell which words of the question mattered.")]
 _MEANINGS = {
     400: "The body is not JSON.",
     404: "There is no such conversation, or it has no such turn.",
@@ -113,6 +118,20 @@ def api_router(service: ChatService) -> APIRouter:
         """Return the turns since the last clear, oldest first, each with its current vote."""
         turns = [turn_to_json(turn) for turn in service.history(conversation_id)]
         return JSONResponse({"conversation_id": conversation_id, "turns": turns})
+
+    @router.get(
+        f"{path}/turns/{{turn_id}}/explanation",
+        response_model=TurnExplanation,
+        tags=["conversations"],
+        responses=_errors(404, 422, 503),
+    )
+    def explain_turn(
+        conversation_id: ConversationId, turn_id: TurnId, attribution: WithAttribution = False
+    ) -> Response:
+        """Return why a turn was answered as it was; with `attribution`, also which words mattered, computed now."""
+        turn = service.turn(conversation_id, turn_id)
+        reply = reply_from_json(turn.reply)
+        return JSONResponse(explanation_to_json(turn, reply, service.attribution(reply) if attribution else None))
 
     @router.delete(path, status_code=204, tags=["conversations"], responses=_errors(404, 422, 503))
     def clear_conversation(conversation_id: ConversationId) -> Response:

@@ -1,12 +1,15 @@
 """What the REST API takes and gives, as pydantic models: they check requests and make the OpenAPI document."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from bot.attribution import Attribution
+from kb.codec import reply_to_json
 from kb.text import storable
-from kb.types import Explanation, FollowUp, ImpressionRole, Outcome, Response, Snapshot, Turn, VoteReason
+from kb.types import Explanation, FollowUp, ImpressionRole, Outcome, Reply, Response, Snapshot, Turn, VoteReason
 from web.message import MAX_COMMENT, MAX_CONTACT
 from web.records import Choice
 
@@ -129,6 +132,22 @@ class Conversation(BaseModel):
     turns: list[LoggedTurn]
 
 
+class TurnExplanation(BaseModel):
+    """The decision record of one turn. Answers are in the turn itself; here is what they were chosen by."""
+
+    turn_id: str
+    question: str = Field(description="The customer's message.")
+    outcome: Outcome
+    confidence: float = Field(description="Probability that the first response is right.")
+    responses: list[Response] = Field(description="With what matched of each: the phrasing, the source.")
+    explanation: Explanation
+    snapshot: Snapshot
+    attribution: Attribution | None = Field(
+        description="Words of the question as it was understood, with their shares of the evidence for `pair_id`: the "
+        "first response, or the nearest pair. None where it was not asked for, or nothing was near."
+    )
+
+
 class Health(BaseModel):
     """The server runs."""
 
@@ -152,3 +171,11 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "vote": turn.vote,
         "reply": dict(turn.reply),
     }
+
+
+def explanation_to_json(turn: Turn, reply: Reply, attribution: Attribution | None) -> dict[str, Any]:
+    """Return the record of a turn as `TurnExplanation` has it."""
+    document = reply_to_json(reply)
+    kept = ("turn_id", "outcome", "confidence", "responses", "explanation", "snapshot")
+    told = {"question": turn.question, "attribution": asdict(attribution) if attribution else None}
+    return {name: document[name] for name in kept} | told

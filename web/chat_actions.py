@@ -1,4 +1,4 @@
-"""What the page's script may ask of the server: six functions of one JSON object each, over the shared ChatService.
+"""What the page's script may ask of the server: seven functions of one JSON object each, over the shared ChatService.
 
 Gradio runs them on its worker threads, outside its queue: a slow answer holds up nobody else's. What a visitor can
 cause is answered with `{"error": {"kind", "text"}}`; anything else is a defect, and is left to fail loudly.
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast, get_args
 
+from kb.codec import reply_from_json
 from kb.errors import (
     FrontdeskError,
     InputError,
@@ -19,7 +20,7 @@ from kb.errors import (
 )
 from kb.text import clean_line
 from kb.types import ImpressionRole, VoteReason
-from web.chat_view import hand_over_view, reply_view, turn_view
+from web.chat_view import hand_over_view, reply_view, turn_view, words_view
 from web.service import ChatService, Choice
 
 Action = Callable[[Any], dict[str, Any]]
@@ -95,7 +96,13 @@ def chat_actions(service: ChatService) -> list[Action]:
     def suggest_questions(payload: dict[str, Any]) -> dict[str, Any]:
         return {"questions": service.suggest(_text(payload, "prefix"))[:MAX_SUGGESTIONS]}
 
-    return [ask_question, cast_vote, request_person, load_history, clear_history, suggest_questions]
+    @_told
+    def explain_words(payload: dict[str, Any]) -> dict[str, Any]:
+        turn = service.turn(_text(payload, "conversation_id"), _text(payload, "turn_id"))
+        reply = reply_from_json(turn.reply)
+        return words_view(reply, service.attribution(reply))
+
+    return [ask_question, cast_vote, request_person, load_history, clear_history, suggest_questions, explain_words]
 
 
 def _told(action: Action) -> Action:

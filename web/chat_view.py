@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.attribution import Attribution
 from bot.clarifying import NONE_OF_THESE
 from kb.codec import reply_from_json
 from kb.types import Explanation, HandOver, Reply, Response, Turn
@@ -10,6 +11,8 @@ from web.chat_markdown import render_markdown
 # Lower bounds, highest first. Confidence is calibrated, so that a word stands for a share of right answers.
 CONFIDENCE_WORDS = ((0.9, "Very sure"), (0.75, "Sure"), (0.5, "Fairly sure"), (0.0, "Not sure"))
 _SHOWN_RUNNERS_UP = 3
+_SHOWN_WORDS = 6
+_LEAST_SHARE = 0.05
 _SHORT_ID = 8
 
 
@@ -50,6 +53,14 @@ def hand_over_view(hand_over: HandOver) -> dict[str, Any]:
         "contact": hand_over.contact,
         "reference": hand_over.hand_over_id.replace("-", "")[:_SHORT_ID].upper(),
     }
+
+
+def words_view(reply: Reply, attribution: Attribution | None) -> dict[str, Any]:
+    """Return the words that mattered, most first; `changed`: they were judged by other answers than the turn was."""
+    found = sorted(attribution.words, key=lambda each: -each.share) if attribution else []
+    words = [{"word": each.word, "percent": _percent(each.share)} for each in found if each.share >= _LEAST_SHARE]
+    changed = attribution is not None and attribution.snapshot != reply.snapshot
+    return {"words": words[:_SHOWN_WORDS], "changed": changed}
 
 
 def confidence_words(confidence: float) -> str:

@@ -3,14 +3,16 @@
 It stands in `web` because `serve` starts the web application, and `bot` knows nothing of `web`.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
+from bot.attribution import Attribution
 from bot.build import Frontdesk, open_frontdesk
 from bot.cli.app import app
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, run, say, show
+from kb.types import Reply
 from web.records import Answered, answered_to_json
 from web.service import ChatService
 
@@ -21,6 +23,7 @@ CHANNEL = "cli"
 def ask(
     question: Annotated[str, typer.Argument(help="What a customer would write.")],
     conversation: Annotated[str | None, typer.Option("--conversation", help="Id of one to go on with.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Also tell why, and which words mattered.")] = False,
     var: Var = DEFAULT_VAR,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -29,13 +32,18 @@ def ask(
     settings = config_of(var, config)
     frontdesk = open_frontdesk(var, settings)
     try:
-        answered = _service(frontdesk).ask(question, conversation, channel=CHANNEL)
+        service = _service(frontdesk)
+        answered = service.ask(question, conversation, channel=CHANNEL)
+        attribution = service.attribution(answered.reply) if explain else None
     finally:
         frontdesk.close()
     if as_json:
-        show(answered_to_json(answered))
-    else:
-        _say(answered)
+        told = {"attribution": asdict(attribution) if attribution else None} if explain else {}
+        show(answered_to_json(answered) | told)
+        return
+    _say(answered)
+    if explain:
+        _explain(answered.reply, attribution)
 
 
 @app.command()
@@ -86,6 +94,26 @@ def _say(answered: Answered) -> None:
         say(reply.message + "\n")
     for follow_up in reply.follow_ups:
         say(f"  · {follow_up.question}")
+
+
+def _explain(reply: Reply, attribution: Attribution | None) -> None:
+    why, snapshot = reply.explanation, reply.snapshot
+    say(f"\nWhy: {why.reason}\n")
+    say(f"understood as   {why.understood}")
+    for each in reply.responses:
+        say(f"matched         {each.matched}  (similarity {each.similarity:.3f}, {each.source or 'no source'})")
+    say(f"confidence      {reply.confidence:.4f}, {why.threshold:.4f} is needed")
+    for name, value in why.features.items():
+        say(f"  {name:<18}{value:.4f}")
+    if attribution and attribution.words:
+        words = "  ".join(f"{each.word} {each.share:.0%}" for each in attribution.words if each.share >= 0.005)
+        say(f"words           {words or 'none stands out'}")
+    for other in why.runners_up:
+        say(f"not shown       {other.question}  ({other.relevance:.1%}: {other.reason})")
+    say(
+        f"snapshot        {snapshot.checkpoint} · {snapshot.index} · {snapshot.knowledge_version} · {snapshot.settings}"
+    )
+    say(f"turn            {reply.turn_id}")
 
 
 if __name__ == "__main__":

@@ -6,20 +6,22 @@ marked degraded and not recorded; what a customer wants kept (a vote, a hand-ove
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
+from bot.attribution import Attribution
 from bot.config import WebConfig
 from kb.codec import reply_to_json
 from kb.errors import NotFoundError, StorageError
 from kb.log import ConversationLog, IdempotentCall, new_conversation_id
 from kb.text import clean_line, storable
 from kb.types import Context, HandOver, Reply, Snapshot, Turn, Vote, VoteReason
+from web.answerer import Answerer
 from web.message import MAX_COMMENT, MAX_CONTACT, MAX_PREFIX, checked_message
 from web.once import Claim, Once, dumps
 from web.recent import RecentIds
@@ -41,22 +43,6 @@ _log = structlog.get_logger(__name__)
 
 CONTEXT_TURNS = 20
 """How many of the newest turns the bot is told."""
-
-
-class Answerer(Protocol):
-    """The bot, as the web needs it: pure, no I/O, safe to share between threads."""
-
-    def answer(self, question: str, context: Context) -> Reply:
-        """Return the reply; MessageError for an unusable question, VectorIndexError where there is no index."""
-
-    def complete(self, prefix: str, limit: int = 5) -> Sequence[str]:
-        """Return indexed questions for what was typed so far, best first."""
-
-    def ready(self) -> str | None:
-        """Return None when it can answer, else the reason."""
-
-    def snapshot(self) -> Snapshot:
-        """Return what answers come from at this moment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +176,25 @@ class ChatService:
         with self._empty_if_unstarted(conversation_id):
             return self._log.history(storable(conversation_id))
         return []
+
+    def turn(self, conversation_id: str, turn_id: str) -> Turn:
+        """Return a turn since the last clear, with its current vote.
+
+        Raises:
+            NotFoundError: the conversation doesn't exist, or has no such turn.
+            StorageError: the database is away.
+        """
+        return self._log.turn(storable(conversation_id), turn_id)
+
+    def attribution(self, reply: Reply) -> Attribution | None:
+        """Return which words of the question mattered for the first answer, or else for the nearest pair.
+
+        It is computed now, by the snapshot in service; None where there was no pair at all.
+        """
+        explanation = reply.explanation
+        shown = [each.pair_id for each in reply.responses]
+        nearest = shown + [each.pair_id for each in explanation.runners_up]
+        return self._answerer.attribute(explanation.understood, nearest[0]) if nearest else None
 
     def clear(self, conversation_id: str) -> None:
         """Hide the turns so far from the customer; they stay in the log.

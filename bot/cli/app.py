@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, dial, evaluate, knowledge, train, tune
+from bot.cli import checkpoints, demo, dial, evaluate, knowledge, replay, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -18,5 +18,6 @@ app.command("export")(knowledge.export)
 app.command("dial")(dial.dial)
 app.command("train")(train.train)
 app.command("tune")(tune.tune_)
+app.command("replay")(replay.replay)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")

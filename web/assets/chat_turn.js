@@ -91,6 +91,8 @@ function whyPanel(turn) {
   fact("Confidence", confidence(why));
   if (why.source) fact("Source", why.source);
   if (why.reason) fact("Reason", why.reason);
+  // It takes a moment to find out: only for those who ask. What was not recorded can't be asked about.
+  if (turn.votable) fact("Words that mattered", wordsOf(turn));
   if (why.runners_up.length) fact("Also considered", runnersUp(why.runners_up));
   fact("Version", make("code", {}, why.snapshot));
   const panel = make("div.fd-why", { role: "group", "aria-label": title }, list);
@@ -98,6 +100,31 @@ function whyPanel(turn) {
   button.addEventListener("click", () => show(panel.hidden));
   button.addEventListener("keydown", (event) => { if (event.key === "Escape") show(false); });
   return { button, panel };
+}
+
+function wordsOf(turn) {
+  const button = make("button.fd-link", {}, "Find out");
+  const said = make("span.fd-words", {}, button);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      said.replaceChildren(...wordList(await call("explain_words", { conversation_id: page.conversation, turn_id: turn.turn_id })));
+      announce(said.textContent);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) console.error(problem);
+      button.disabled = false;
+      said.replaceChildren(`${problem.message} `, button);
+      announce(problem.message);
+    }
+  });
+  return said;
+}
+
+function wordList({ words, changed }) {
+  if (!words.length) return ["No single word stands out."];
+  const items = words.map((each) => make("li", {}, make("span", {}, each.word), make("span.fd-dim", {}, ` ${each.percent} % `)));
+  const note = changed ? make("span.fd-dim", {}, "The answers have changed since; this is by those of now.") : null;
+  return [make("ul", {}, ...items), ...(note ? [note] : [])];
 }
 
 function confidence(why) {
