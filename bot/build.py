@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from bot.config import Config
+from bot.context import ContextReader
 from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, Assembled, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
@@ -226,6 +227,7 @@ def make_bot(
         matcher=matcher,
         policy=Policy(config.policy, threshold),
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
+        context=ContextReader(retriever, transitions, config.context),
         speller=speller,
         selection=config.selection,
         snapshot=snapshot,

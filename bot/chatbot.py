@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.context import ContextReader, Reading, Understood
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
 from bot.selector import select
@@ -48,6 +49,7 @@ class ChatBot:
         matcher: Matcher,
         policy: Policy,
         follow_ups: FollowUps,
+        context: ContextReader,
         speller: Speller,
         selection: SelectionConfig,
         snapshot: Snapshot,
@@ -58,6 +60,7 @@ class ChatBot:
         self._matcher = matcher
         self._policy = policy
         self._follow_ups = follow_ups
+        self._context = context
         self._speller = speller
         self._selection = selection
 
@@ -68,24 +71,24 @@ class ChatBot:
             MessageError: there is nothing to read in the message.
         """
         context = context or Context()
-        understood = self._understand(question)
-        retrieved = self.retriever.retrieve(understood)
+        understood = self._understand(question, context)
+        reading, retrieved = self._context.retrieve(understood)
         matches = self._match(retrieved)
         decision = self._policy.decide(matches)
         selected = self._select(decision, matches, retrieved)
         follow_ups = self._suggest(selected, matches, context)
-        return self._reply(understood, decision, matches, selected, follow_ups, context)
+        return self._reply(reading, decision, matches, selected, follow_ups, context)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
-        understood = self._understand(question)
-        return self._match(self.retriever.retrieve(understood))
+        understood = self._understand(question, Context())
+        return self._match(self._context.retrieve(understood)[1])
 
-    def _understand(self, question: str) -> str:
+    def _understand(self, question: str, context: Context) -> Understood:
         cleaned = clean_line(question)
         if not cleaned:
             raise MessageError(describe(expected="a question", got="nothing to read", remedy="write one"))
-        return self._speller.correct(cleaned)
+        return self._context.read(self._speller.correct(cleaned), context.history)
 
     def _match(self, retrieved: Retrieved) -> list[Match]:
         relevance = self._matcher.relevance(retrieved)
@@ -123,7 +126,7 @@ class ChatBot:
 
     def _reply(
         self,
-        understood: str,
+        reading: Reading,
         decision: Decision,
         matches: Sequence[Match],
         selected: Sequence[Match],
@@ -138,11 +141,12 @@ class ChatBot:
             follow_ups=follow_ups,
             confidence=decision.confidence,
             explanation=Explanation(
-                understood=understood,
+                understood=reading.question,
                 reason=decision.reason,
                 threshold=decision.threshold,
                 features=_features(matches),
                 runners_up=self._runners_up(decision, matches, selected),
+                context=reading.context,
             ),
             snapshot=self.snapshot,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.chatbot import SelectionConfig
+from bot.context import ContextConfig
 from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
@@ -39,6 +40,7 @@ SHARES = frozenset(
         "answer_share",
         "augment",
         "hidden",
+        "verbatim",
     }
 )
 """Keys whose values lie in 0..1; no number is below 0."""
@@ -139,6 +141,7 @@ class Config:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
     training: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the preset, by the fields of `models.training.config.TrainingConfig`."""
 

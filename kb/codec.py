@@ -33,6 +33,8 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             threshold=explanation["threshold"],
             features=dict(explanation["features"]),
             runners_up=tuple(RunnerUp(**runner_up) for runner_up in explanation["runners_up"]),
+            # Turns that were logged before conversations were understood have none.
+            context=explanation.get("context", ""),
         ),
         snapshot=Snapshot(**document["snapshot"]),
     )

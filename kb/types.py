@@ -168,13 +168,17 @@ class RunnerUp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why."""
+    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
+
+    `context` says what was taken from which earlier turn to understand it; it is empty where nothing was.
+    """
 
     understood: str
     reason: str
     threshold: float
     features: Mapping[str, float] = field(default_factory=dict)
     runners_up: tuple[RunnerUp, ...] = ()
+    context: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, evaluate, knowledge, train, tune
+from bot.cli import checkpoints, demo, evaluate, evaluate_dialogues, knowledge, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -17,5 +17,6 @@ app.command("index")(knowledge.index)
 app.command("export")(knowledge.export)
 app.command("train")(train.train)
 app.command("tune")(tune.tune_)
+evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")
