@@ -227,7 +227,7 @@ def make_bot(
         matcher=matcher,
         policy=Policy(config.policy, threshold),
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
-        context=ContextReader(retriever, transitions, config.context),
+        context=ContextReader(retriever, matcher, transitions, config.context),
         speller=speller,
         selection=config.selection,
         snapshot=snapshot,

@@ -41,6 +41,7 @@ SHARES = frozenset(
         "augment",
         "hidden",
         "verbatim",
+        "least",
     }
 )
 """Keys whose values lie in 0..1; no number is below 0."""

@@ -2,9 +2,10 @@
 
 A message is read alone and, where the conversation has an answer to lean on, together with the question of that answer:
 
-    vector = mean of encode(message) and encode(question answered before + message), as a unit vector
-    evidence = as ever, + topic for pairs of the same topic, + follows · how often customers asked it next,
-               and without what was just answered
+    vector = encode(message) + together · encode(earlier question + message) - less · encode(earlier question)
+    evidence = as ever, of this as a unit vector and of the customer's words then and now,
+               + same_topic for the pairs of that topic + asked_next · how often customers asked it next + within,
+               without what was just answered
 
 Nothing is written: a reading is the customer's words beside a question of the knowledge base. A message that stands on
 its own, such as a change of topic, is taken alone.
@@ -13,13 +14,15 @@ its own, such as a change of topic, is taken alone.
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from kb.retriever import Retriever
+from kb.text import clean_line
 from kb.types import FloatArray, Retrieved, Transition, Turn
+from models.matcher import Matcher
 
 _NUMBERS = {
     "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5,
@@ -35,6 +38,8 @@ _ORDINAL = re.compile(
     re.IGNORECASE,
 )
 
+_LEAST_NORM = 1e-6
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContextConfig:
@@ -43,27 +48,39 @@ class ContextConfig:
     turns: int = 3
     """How many of the newest turns are looked at; 0 takes every message alone."""
     together: float = 1.0
-    """Weight of the message with the earlier question, beside 1 for the message alone, in the vector."""
-    same_topic: float = 0.2
+    """Weight of the earlier question with the message, beside 1 for the message alone, in the vector."""
+    less: float = 0.2
+    """Weight of the earlier question alone, which is taken off: it was answered."""
+    same_topic: float = 0.25
     """Added to the evidence of pairs of the topic of the earlier answer."""
     asked_next: float = 0.3
     """Added to the evidence of a pair, times the share in which customers asked it after the earlier answer."""
-    within: float = 0.05
+    within: float = 0.1
     """Added to the evidence of all pairs: what continues a conversation is seldom out of scope."""
+    least: float = 0.04
+    """Relevance that the best pair needs for the message alone: one that says less, such as 'really?', asks nothing."""
+    chosen: float = 1.0
+    """Added to the evidence of what 'the second one' names: the customer has said which."""
+    longest: int = 200
+    """Characters of the customer's earlier words; for longer ones the question that was answered stands in."""
     smoothing: float = 2.0
     """Transitions that are added to the number seen, so that one alone proves little."""
     verbatim: float = 0.9
-    """Cosine with a pair's question, or any text of what was just answered, from which a message is that very question."""
+    """Cosine from which a message is a pair's very question, or one of any wording of what was just answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What a message may mean: `texts` whose weighted vectors are one, and what speaks for pairs besides."""
+    """What a message may mean.
+
+    `question` is what is matched; the vector is of `texts`, which are encoded and weighted. `taken_off` (d,) is the
+    vector of the earlier question; `added` (n,) is evidence per pair, -inf for those that can't be meant.
+    """
 
     question: str
-    texts: tuple[str, ...]
+    texts: Mapping[str, float]
+    taken_off: FloatArray | None = None
     added: FloatArray | None = None
-    """Evidence per pair (n,); -inf for those that can't be meant."""
     context: str = ""
     """What was taken from which turn, in words."""
 
@@ -80,9 +97,12 @@ class Understood:
 class ContextReader:
     """Reads messages in their conversations, for one snapshot; keeps nothing between calls."""
 
-    def __init__(self, retriever: Retriever, transitions: Sequence[Transition], config: ContextConfig) -> None:
-        """Take the retriever and transitions of the same snapshot."""
+    def __init__(
+        self, retriever: Retriever, matcher: Matcher, transitions: Sequence[Transition], config: ContextConfig
+    ) -> None:
+        """Take retriever, matcher and transitions of the same snapshot."""
         self._retriever = retriever
+        self._matcher = matcher
         self._config = config
         self._row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
         self._topics = np.array([pair.topic for pair in retriever.pairs], dtype=object)
@@ -92,7 +112,7 @@ class ContextReader:
 
     def read(self, message: str, history: Sequence[Turn] = ()) -> Understood:
         """Return what a message may mean after the turns before it, oldest first."""
-        alone = Reading(question=message, texts=(message,))
+        alone = Reading(question=message, texts={message: 1.0})
         turns = list(history)[-self._config.turns :] if self._config.turns else []
         if not turns:
             return Understood(readings=(alone,))
@@ -116,7 +136,8 @@ class ContextReader:
             self._retriever.retrieve_known(reading.question, self._mixed(reading, vectors), added=reading.added)
             for reading in readings
         ]
-        best = 0 if len(readings) == 1 or self._stands_alone(*retrieved, understood.given) else 1
+        is_alone = len(readings) == 1 or self._stands_alone(retrieved[0], retrieved[1], understood.given)
+        best = 0 if is_alone else 1
         return readings[best], retrieved[best]
 
     def _stands_alone(self, alone: Retrieved, together: Retrieved, given: frozenset[str]) -> bool:
@@ -127,14 +148,19 @@ class ContextReader:
         is_given = first.pair.pair_id in given
         if first.similarity >= self._config.verbatim and (first.role == "question" or is_given):
             return True
-        return first.pair.pair_id == second.pair.pair_id and first.evidence >= second.evidence
+        if first.pair.pair_id == second.pair.pair_id and first.evidence >= second.evidence:
+            return True
+        # A single candidate has nothing to be told from: this costs no reading by a trained matcher.
+        best = replace(alone, candidates=alone.candidates[:1], vectors=alone.vectors[:1])
+        return float(self._matcher.relevance(best)[0]) < self._config.least
 
     def _mixed(self, reading: Reading, vectors: Mapping[str, FloatArray]) -> FloatArray:
-        alone, *others = (vectors[text] for text in reading.texts)
-        if not others:
-            return alone
-        mixed = alone + np.float32(self._config.together) * np.sum(others, axis=0)
-        return np.asarray(mixed / np.linalg.norm(mixed), dtype=np.float32)
+        if reading.taken_off is None:
+            (text,) = reading.texts
+            return vectors[text]
+        weighted = [np.float32(weight) * vectors[text] for text, weight in reading.texts.items()]
+        mixed = np.sum(weighted, axis=0) - np.float32(self._config.less) * reading.taken_off
+        return np.asarray(mixed / max(float(np.linalg.norm(mixed)), _LEAST_NORM), dtype=np.float32)
 
     def _newest_answer(self, turns: Sequence[Turn]) -> tuple[Turn, list[str]] | None:
         """Return the newest turn with an answer that is still known, and the pairs that it showed, best first."""
@@ -146,11 +172,16 @@ class ContextReader:
         return None
 
     def _together(self, message: str, turn: Turn, given: Sequence[str]) -> Reading:
-        before = self._retriever.pairs[self._row[given[0]]]
-        question = f"{before.question} {message}"
+        row = self._row[given[0]]
+        before = self._retriever.pairs[row]
+        said = clean_line(turn.question)
+        # 'The second one' says nothing once what was offered is out of sight; of a long text a matcher reads the start.
+        if ordinal_of(said) is not None or len(said) > self._config.longest:
+            said = before.question
         return Reading(
-            question=question,
-            texts=(message, question),
+            question=f"{said} {message}",
+            texts={message: 1.0, f"{before.question} {message}": self._config.together},
+            taken_off=self._retriever.question_vectors([row])[0],
             added=self._added(given),
             context=f"after '{before.question}', which was answered before",
         )
@@ -178,8 +209,10 @@ class ContextReader:
         pair_id = offered[number - 1]["pair_id"]
         question = self._retriever.pairs[self._row[pair_id]].question
         added = np.full(len(self._topics), -np.inf, dtype=np.float32)
-        added[self._row[pair_id]] = 0.0
-        return Reading(question=question, texts=(question,), added=added, context=f"'{message}' of what was offered")
+        added[self._row[pair_id]] = self._config.chosen
+        return Reading(
+            question=question, texts={question: 1.0}, added=added, context=f"'{message}' of what was offered"
+        )
 
 
 def ordinal_of(message: str) -> int | None:

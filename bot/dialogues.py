@@ -1,6 +1,9 @@
 """Written dialogues through the bot in service, turn by turn, with its own replies as the conversation.
 
-A file has one dialogue a line: {"dialogue": "d001", "split": "tune", "turns": [{"question": ..., "pair_id": ...}, ...]}.
+A file has one dialogue a line:
+
+    {"dialogue": "d001", "split": "tune", "turns": [{"question": "...", "pair_id": "..."}, ...]}
+
 A turn that can't be answered without the conversation has "depends": true; one that nothing answers an empty pair_id.
 """
 
@@ -190,13 +193,13 @@ def _malformed(number: int, path: Path, got: str) -> ImportFileError:
 
 
 def _played(number: int, ordinal: int, asked: AskedTurn, reply: Reply, latency_ms: float) -> Played:
-    ranked = [*reply.responses, *reply.explanation.runners_up]
+    ranked = [each.pair_id for each in reply.responses] + [each.pair_id for each in reply.explanation.runners_up]
     return Played(
         dialogue=number,
         ordinal=ordinal,
         turn=asked,
         answered=reply.outcome == "answered",
-        first=ranked[0].pair_id if ranked else "",
+        first=ranked[0] if ranked else "",
         latency_ms=latency_ms,
     )
 

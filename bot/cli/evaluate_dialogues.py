@@ -57,7 +57,8 @@ def _tell(report: Mapping[str, Any]) -> None:
     for kind in KINDS:
         if kind in report:
             low, high = report["intervals"][kind]
-            say(f"{kind:14} {report[f'n_{kind}']:4}   {report[kind]:.4f}   95 %: {low:.4f} to {high:.4f}{_alone(report, kind)}")
+            figures = f"{report[kind]:.4f}   95 %: {low:.4f} to {high:.4f}{_alone(report, kind)}"
+            say(f"{kind:14} {report[f'n_{kind}']:4}   {figures}")
     if "later_p_at_1" in report:
         say(f"{'later, P@1':14}        {report['later_p_at_1']:.4f}   had it answered them all")
         times = report["latency_ms"]
