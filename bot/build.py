@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from bot.chatbot import ChatBot
 from bot.clarifying import NearTies
 from bot.config import Config, settings_hash
+from bot.context import ContextReader
 from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, VECTORS, Assembled, assemble, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
@@ -265,6 +266,7 @@ def make_bot(
         policy=Policy(config.policy, calibration.threshold, promised_threshold(config.policy, calibration)),
         near_ties=NearTies(calibration.sharpness, config.selection.duplicate_similarity, config.clarifying),
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
+        context=ContextReader(retriever, matcher, transitions, config.context),
         speller=speller,
         selection=config.selection,
         snapshot=replace(snapshot, settings=settings_hash(config, retriever.config)),

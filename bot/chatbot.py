@@ -12,6 +12,7 @@ import numpy as np
 
 from bot.attribution import Attribution, words_that_mattered
 from bot.clarifying import NearTies, chosen_match, is_declined
+from bot.context import ContextReader, Reading, Understood
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
 from bot.selector import duplicates, select
@@ -64,6 +65,7 @@ class ChatBot:
         policy: Policy,
         near_ties: NearTies,
         follow_ups: FollowUps,
+        context: ContextReader,
         speller: Speller,
         selection: SelectionConfig,
         snapshot: Snapshot,
@@ -75,6 +77,7 @@ class ChatBot:
         self._policy = policy
         self._near_ties = near_ties
         self._follow_ups = follow_ups
+        self._context = context
         self._speller = speller
         self._selection = selection
 
@@ -85,25 +88,25 @@ class ChatBot:
             MessageError: there is nothing to read in the message.
         """
         context = context or Context()
-        understood = self._understand(question)
-        retrieved = self.retriever.retrieve(understood)
+        understood = self._understand(question, context)
+        reading, retrieved = self._context.retrieve(understood)
         matches = self._match(retrieved)
-        decision = self._decide(matches, retrieved, question, context)
+        decision = self._decide(matches, retrieved, reading, question, context)
         selected, left_out = self._select(decision, matches, retrieved)
         follow_ups = self._suggest(decision, selected, matches, context)
         runners_up = self._runners_up(decision, matches, selected, left_out)
-        return self._reply(understood, decision, matches, selected, follow_ups, runners_up, context)
+        return self._reply(reading, decision, matches, selected, follow_ups, runners_up, context)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
-        understood = self._understand(question)
-        return self._match(self.retriever.retrieve(understood))
+        understood = self._understand(question, Context())
+        return self._match(self._context.retrieve(understood)[1])
 
     def rank_all(self, questions: Sequence[str]) -> list[list[Match]]:
         """Return the matches of many messages, as `rank` does for each, encoded together."""
         if not self.retriever.pairs:
             return [[] for _ in questions]
-        understood = [self._understand(question) for question in questions]
+        understood = [self._cleaned(question) for question in questions]
         vectors = self.retriever.encoder.encode(understood)
         return [self._match(self.retriever.retrieve_known(*each)) for each in zip(understood, vectors, strict=True)]
 
@@ -127,7 +130,10 @@ class ChatBot:
         ]
         return np.array(values, dtype=np.float32)
 
-    def _understand(self, question: str) -> str:
+    def _understand(self, question: str, context: Context) -> Understood:
+        return self._context.read(self._cleaned(question), context.history)
+
+    def _cleaned(self, question: str) -> str:
         cleaned = clean_line(question)
         if not cleaned:
             raise MessageError(describe(expected="a question", got="nothing to read", remedy="write one"))
@@ -141,9 +147,11 @@ class ChatBot:
         ]
         return sorted(matches, key=lambda match: -match.relevance)
 
-    def _decide(self, matches: list[Match], retrieved: Retrieved, question: str, context: Context) -> Decision:
+    def _decide(
+        self, matches: list[Match], retrieved: Retrieved, reading: Reading, question: str, context: Context
+    ) -> Decision:
         """Return what to do; a match that the customer chose comes first in the matches from then on."""
-        if chosen := chosen_match(question, matches, context):
+        if chosen := chosen_match((question, reading.question), matches, context):
             matches.remove(chosen)
             matches.insert(0, chosen)
             return self._policy.choose(chosen)
@@ -208,7 +216,7 @@ class ChatBot:
 
     def _reply(
         self,
-        understood: str,
+        reading: Reading,
         decision: Decision,
         matches: Sequence[Match],
         selected: Sequence[Match],
@@ -224,12 +232,13 @@ class ChatBot:
             follow_ups=follow_ups,
             confidence=decision.confidence,
             explanation=Explanation(
-                understood=understood,
+                understood=reading.question,
                 reason=decision.reason,
                 threshold=decision.threshold,
                 features=_features(matches),
                 runners_up=runners_up,
                 told=told_of(context),
+                context=reading.context,
             ),
             snapshot=self.snapshot,
         )

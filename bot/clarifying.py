@@ -71,16 +71,22 @@ class NearTies:
         return kept
 
 
-def chosen_match(question: str, matches: Sequence[Match], context: Context) -> Match | None:
-    """Return the match that the last reply offered in the very words of the message, as a click sends them."""
+def chosen_match(asked: Sequence[str], matches: Sequence[Match], context: Context) -> Match | None:
+    """Return the match that the last reply offered in the very words of the message, as a click sends them.
+
+    Args:
+        asked: the message, and what it was understood as.
+        matches: of the message.
+        context: of the message.
+    """
     if not context.history:
         return None
     offered = {
         _words(follow_up["question"]): follow_up["pair_id"]
         for follow_up in context.history[-1].reply.get("follow_ups", ())
     }
-    chosen = offered.get(_words(question))
-    return next((match for match in matches if match.pair.pair_id == chosen), None)
+    chosen = [offered[_words(text)] for text in asked if _words(text) in offered]
+    return next((match for match in matches if match.pair.pair_id in chosen), None)
 
 
 def is_declined(question: str, context: Context) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.chatbot import SelectionConfig
 from bot.clarifying import ClarifyingConfig
+from bot.context import ContextConfig
 from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
 from kb.errors import ConfigError, describe
@@ -46,6 +47,8 @@ SHARES = frozenset(
         "answer_share",
         "augment",
         "hidden",
+        "verbatim",
+        "least",
     }
 )
 """Keys whose values lie in 0..1; no number is below 0."""
@@ -151,6 +154,7 @@ class Config:
     clarifying: ClarifyingConfig = field(default_factory=ClarifyingConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
     training: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the preset, by the fields of `models.training.config.TrainingConfig`."""
 

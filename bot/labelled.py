@@ -132,12 +132,12 @@ def read_retrieval(folder: Path, split: str) -> tuple[list[QAPair], list[Labelle
             answer=str(_value(row, "text", folder / "passages.jsonl")),
             source=str(row.get("source") or ""),
         )
-        for row in _read_lines(folder / "passages.jsonl")
+        for row in read_lines(folder / "passages.jsonl")
     ]
     file = folder / f"{split}.jsonl"
     questions = [
         Labelled(question=str(_value(row, "question", file)), right=_ids(_value(row, "relevant", file), file))
-        for row in _read_lines(file)
+        for row in read_lines(file)
     ]
     if not pairs or not questions:
         raise ImportFileError(describe(expected=f"passages and questions in {folder}", got="none", remedy="fill it"))
@@ -164,7 +164,12 @@ def _read_columns(path: Path, names: Sequence[str], may_lack: str = "") -> list[
     return rows
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON lines; empty lines are passed over.
+
+    Raises:
+        ImportFileError: there is no such file, or a line is not a JSON object.
+    """
     rows = []
     with _reading(path) as stream:
         for number, line in enumerate(stream, start=1):

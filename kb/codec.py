@@ -36,6 +36,8 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             features=dict(explanation["features"]),
             runners_up=tuple(RunnerUp(**runner_up) for runner_up in explanation["runners_up"]),
             told=_told_from_json(explanation.get("told")),
+            # Turns that were logged before conversations were understood have none.
+            context=explanation.get("context", ""),
         ),
         snapshot=Snapshot(**document["snapshot"]),
     )

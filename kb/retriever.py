@@ -7,7 +7,7 @@ with both BM25 relative to the best pair. Every constant is in `RetrievalConfig`
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,14 +103,22 @@ class Retriever:
         return self.retrieve_known(question, vector)
 
     def retrieve_known(
-        self, question: str, vector: FloatArray, hidden: Sequence[int] = (), top_k: int | None = None
+        self,
+        question: str,
+        vector: FloatArray,
+        hidden: Sequence[int] = (),
+        top_k: int | None = None,
+        *,
+        added: FloatArray | None = None,
     ) -> Retrieved:
         """Return up to `top_k` pairs, by default the configured number, for a question whose vector (d,) is known.
 
         `hidden` entries count for nothing, as in `evidence`: what training asks of a knowledge base that holds the very
-        question.
+        question. `added` (n,) is what else speaks for each pair: it counts as evidence, and -inf leaves a pair out.
         """
         evidence = self.evidence(question, vector, hidden)
+        if added is not None:
+            evidence = replace(evidence, fused=evidence.fused + added)
         order = np.argsort(-evidence.fused, kind="stable")[: top_k or self.config.top_k]
         rows = order[np.isfinite(evidence.fused[order])]
         candidates = tuple(self.candidate(int(row), evidence) for row in rows)

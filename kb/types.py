@@ -183,6 +183,7 @@ class Explanation:
     """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
 
     `told` is None in the record of a turn from before it was kept.
+    `context` says what was taken from which earlier turn to understand it; it is empty where nothing was.
     """
 
     understood: str
@@ -191,6 +192,7 @@ class Explanation:
     features: Mapping[str, float] = field(default_factory=dict)
     runners_up: tuple[RunnerUp, ...] = ()
     told: Told | None = None
+    context: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,6 +60,15 @@ def test_the_demo_answers_what_it_can_and_refuses_what_it_cannot(demo: tuple[Pat
     assert report["auroc"] >= 0.95
 
 
+def test_the_demo_understands_what_customers_say_next(demo: tuple[Path, dict[str, Any]]) -> None:
+    report = frontdesk("evaluate", "dialogues", "--test", str(DATA / "demo_dialogues.jsonl"), "--var", str(demo[0]))
+    assert report["n_later_turns"] >= 200
+    assert report["later_turns"] >= 0.77
+    assert report["independent"] >= 0.88
+    assert report["together_minus_alone"]["later_turns"][0] >= 0.20
+    assert report["unanswerable"] >= 0.60
+
+
 def test_one_question_is_answered_from_the_right_pair(demo: tuple[Path, dict[str, Any]]) -> None:
     reply = frontdesk("ask", "my parcel never arrived", "--var", str(demo[0]))
     assert reply["outcome"] == "answered"

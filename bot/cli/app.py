@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, dial, evaluate, knowledge, replay, train, tune
+from bot.cli import checkpoints, demo, dial, evaluate, evaluate_dialogues, knowledge, replay, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -19,5 +19,6 @@ app.command("dial")(dial.dial)
 app.command("train")(train.train)
 app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
+evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")
