@@ -82,7 +82,7 @@ def chosen_match(asked: Sequence[str], matches: Sequence[Match], context: Contex
     if not context.history:
         return None
     offered = {
-        _words(follow_up["question"]): follow_up["pair_id"]
+        _words(str(follow_up.get("question", ""))): follow_up["pair_id"]
         for follow_up in context.history[-1].reply.get("follow_ups", ())
     }
     chosen = [offered[_words(text)] for text in asked if _words(text) in offered]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes_bot import DIMENSION, SHOP, TRANSITIONS, bot_over
@@ -33,6 +35,11 @@ def first(reply):
     return reply.responses[0].pair_id if reply.responses else ""
 
 
+def said(reply):
+    """Return what a customer is told and why; not what the bot was told, or is set to."""
+    return reply.responses, reply.message, reply.confidence, replace(reply.explanation, told=None)
+
+
 def offering(**reply):
     return Context(history=(turn("c", "t", reply={"responses": [{"pair_id": "return"}]} | reply),))
 
@@ -50,11 +57,7 @@ def test_the_explanation_tells_what_was_meant_and_from_where_that_is(shop):
 
 def test_a_change_of_topic_is_answered_as_if_nothing_came_before(shop):
     alone, later = (shop.answer("How do I reset my password?", context) for context in (None, after(shop, PRICE)))
-    assert (later.responses, later.confidence, later.explanation) == (
-        alone.responses,
-        alone.confidence,
-        alone.explanation,
-    )
+    assert said(later) == said(alone)
     assert later.explanation.context == ""
 
 
@@ -96,7 +99,7 @@ def test_a_message_in_a_conversation_costs_one_more_text_in_the_same_call(tmp_pa
 
 def test_no_turns_looked_at_takes_every_message_alone(tmp_path):
     bot = bot_over(tmp_path, config=Config(context=ContextConfig(turns=0)))
-    assert bot.answer("and how long?", after(bot, PRICE)) == bot.answer("and how long?")
+    assert said(bot.answer("and how long?", after(bot, PRICE))) == said(bot.answer("and how long?"))
     assert bot.answer("the second one", after(bot, PRICE)).explanation.context == ""
 
 
@@ -113,7 +116,7 @@ def test_the_newest_answer_is_leant_on(shop):
 
 def test_an_answer_that_is_no_longer_known_is_not_leant_on(shop):
     gone = Context(history=(turn("c", "t", reply={"responses": [{"pair_id": "gone"}]}),))
-    assert shop.answer("and how long?", gone) == shop.answer("and how long?")
+    assert said(shop.answer("and how long?", gone)) == said(shop.answer("and how long?"))
 
 
 def test_with_a_single_pair_there_is_nothing_else_to_mean(tmp_path):
@@ -138,7 +141,7 @@ def test_pairs_without_a_topic_are_not_of_the_same_topic(tmp_path):
     without = Config(context=ContextConfig(same_topic=0.0))
     with_, without_ = (bot_over(tmp_path / str(at), untold, config=each) for at, each in enumerate((Config(), without)))
     replies = [bot.answer("and how long?", after(bot, PRICE)) for bot in (with_, without_)]
-    assert replies[0] == replies[1]
+    assert said(replies[0]) == said(replies[1])
 
 
 @pytest.mark.parametrize(
