@@ -18,7 +18,9 @@ _LOOKS_LIKE = {
 _LATIN_OF = {ord(other): letter for letter, others in _LOOKS_LIKE.items() for other in others}
 _NARROW = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 # What Unicode doesn't take apart.
-_UNDIVIDED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss"})
+_UNDIVIDED = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "ß": "ss"}
+)
 
 
 def latin(text: str) -> str:
@@ -32,11 +34,12 @@ def latin(text: str) -> str:
 
 
 def unaccented(word: str) -> str:
-    """Return a word in lower case without its accents."""
+    """Return a word of Latin letters without its accents; one of another script as it is."""
     if word.isascii():
         return word
-    parts = unicodedata.normalize("NFD", word.translate(_UNDIVIDED))
-    return "".join(part for part in parts if not unicodedata.combining(part))
+    plain = word.translate(_UNDIVIDED)
+    parts = unicodedata.normalize("NFD", plain)
+    return "".join(part for part in parts if not unicodedata.combining(part)) if _LATIN.search(parts) else plain
 
 
 def _unmixed(word: str) -> str:

@@ -97,6 +97,8 @@ class Speller:
         question = latin(question)
         if not self._active:
             return question
+        if not question.isascii():
+            question = WORD.sub(lambda found: self._words.as_written(found[0]), question)
         hard = [found.span() for found in _HARD.finditer(question)]
         found = [each for each in WORD.finditer(question) if not any(a <= each.start() < b for a, b in hard)]
         tokens = [plain(each[0]) for each in found]
@@ -107,8 +109,8 @@ class Speller:
         corrected, at = [], 0
         for begin, end, words in self._likeliest(tokens, spaced, channel_of(unknown, len(tokens))):
             first, last = found[begin].start(), found[end - 1].end()
-            is_same = list(words) == tokens[begin:end]
-            corrected += [question[at:first], question[first:last] if is_same else " ".join(words)]
+            corrected.append(question[at:first])
+            corrected.append(_in_case_of(question[first:last], words, is_same=list(words) == tokens[begin:end]))
             at = last
         return "".join([*corrected, question[at:]])
 
@@ -223,6 +225,14 @@ class Speller:
     @staticmethod
     def _is_long(token: str) -> bool:
         return len(token) >= _EDITS_FROM[1]
+
+
+def _in_case_of(typed: str, words: Sequence[str], *, is_same: bool) -> str:
+    """Return what is read instead of what was typed, in capitals where that was; the same stays as it was typed."""
+    if is_same:
+        return typed
+    read = " ".join(words)
+    return read.upper() if len(typed) > 1 and typed.isupper() else read
 
 
 def _one_edit(word: str) -> Iterator[str]:

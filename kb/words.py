@@ -24,6 +24,11 @@ _MOST_BIGRAMS = 1_000_000
 _REPEATED = 3
 # Of a word that is known by its plural or contraction alone.
 _UNSEEN = 1e-7
+# What customers type, and the list of English words doesn't have.
+_CHAT = frozenset(
+    {"ok", "okay", "thx", "thanx", "pls", "plz", "idk", "lol", "omg", "btw", "asap", "fyi", "faq", "gonna", "wanna"}
+    | {"gotta", "ty", "np", "yep", "yup", "nope", "hmm", "um", "ur"}
+)
 _ENDS = 1e-2
 # Of any word; those of verbs with "not" are in the list of English words.
 _CONTRACTED = frozenset({"s", "ll", "re", "ve", "d"})
@@ -36,10 +41,13 @@ class Words:
     def __init__(self, texts: Iterable[str]) -> None:
         """Count the words of all texts of a knowledge base."""
         counts: Counter[str] = Counter()
+        self._accented: set[str] = set()
         self._bigrams: Counter[tuple[str, str]] = Counter()
         for text in texts:
             words = words_of(text)
             counts.update(words)
+            if not text.isascii():
+                self._accented.update(word.lower() for word in WORD.findall(text) if not word.isascii())
             if len(self._bigrams) < _MOST_BIGRAMS:
                 self._bigrams.update(zip((START, *words), (*words, END), strict=True))
         self._english, self._english_total = _english_counts()
@@ -62,6 +70,10 @@ class Words:
         """Whether the list of English words has it."""
         return word in self._english
 
+    def as_written(self, word: str) -> str:
+        """Return a word without accents, unless the knowledge base writes it with them."""
+        return word if word.isascii() or word.lower() in self._accented else unaccented(word)
+
     def frequency(self, word: str) -> float:
         """Return the share of a word in all words, above 0."""
         own = self._total / max(self._total + len(self.own), 1)
@@ -80,7 +92,7 @@ class Words:
 
     def _knows(self, word: str) -> bool:
         """Whether a word in lower case is one: of the knowledge base, of English, a contraction or a plural."""
-        if word in self.own or word in self._english:
+        if word in self.own or word in self._english or word in _CHAT:
             return True
         head, apostrophe, tail = word.rpartition("'")
         if apostrophe:
