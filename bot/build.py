@@ -13,6 +13,8 @@ from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, Assembled, off_topic_kept, probe_of, speller_of
 from bot.live import LiveBot
 from bot.policy import Policy
+from bot.rules import Rules, RuleSet
+from bot.rules_file import RULES_NAME, load_rules
 from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
@@ -148,6 +150,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
     Raises:
         VectorIndexError: the snapshot is damaged or stale.
         ModelError: its checkpoint is missing, damaged or refused.
+        ConfigError: the file of business rules is broken, or names what the snapshot doesn't have.
     """
     models = models_of(read_manifest(var / INDEX, snapshot_id).checkpoint)
     loaded = load_snapshot(var / INDEX, models.encoder, snapshot_id)
@@ -179,7 +182,18 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             index=snapshot_id,
             knowledge_version=str(loaded.manifest.knowledge_version),
         ),
+        rules=Rules(rules_of(var, config), loaded.retriever.pairs),
     )
+
+
+def rules_of(var: Path, config: Config) -> RuleSet:
+    """Return the rules of the configured file, or of the data folder's; none where there is no such file.
+
+    Raises:
+        ConfigError: the configured file is missing, or a file can't be read or says nothing that can be followed.
+    """
+    path = var / (config.policy.rules or RULES_NAME)
+    return load_rules(path) if config.policy.rules or path.exists() else RuleSet()
 
 
 def bot_of(
@@ -219,6 +233,7 @@ def make_bot(
     speller: Speller,
     config: Config,
     snapshot: Snapshot,
+    rules: Rules | None = None,
 ) -> ChatBot:
     """Wire the six steps of an answer."""
     return ChatBot(
@@ -229,6 +244,7 @@ def make_bot(
         speller=speller,
         selection=config.selection,
         snapshot=snapshot,
+        rules=rules,
     )
 
 

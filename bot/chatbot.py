@@ -5,18 +5,21 @@ replay of a logged turn is the same call.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bot.conduct import Asked, Conduct
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
+from bot.rules import Rules, RuleSet
 from bot.selector import select
+from bot.splitting import Part, split, together
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.text import clean_line
-from kb.types import Context, Explanation, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
+from kb.types import Context, Explanation, FollowUp, Match, QAPair, Reply, Response, Retrieved, RunnerUp, Snapshot
 from models.matcher import Matcher
 
 # Where the best match is certain, others are as certain only if they are it.
@@ -51,6 +54,7 @@ class ChatBot:
         speller: Speller,
         selection: SelectionConfig,
         snapshot: Snapshot,
+        rules: Rules | None = None,
     ) -> None:
         """Take the parts; `bot.build` puts them together."""
         self.snapshot = snapshot
@@ -60,6 +64,14 @@ class ChatBot:
         self._follow_ups = follow_ups
         self._speller = speller
         self._selection = selection
+        self._rules = rules or Rules(RuleSet())
+        self._row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
+        self._conduct = Conduct(policy.config, self._rules, self._is_nearly)
+
+    @property
+    def pairs(self) -> list[QAPair]:
+        """The pairs that may be shown."""
+        return [pair for pair in self.retriever.pairs if pair.pair_id not in self._rules.hidden]
 
     def answer(self, question: str, context: Context | None = None) -> Reply:
         """Return the reply to a customer's message.
@@ -69,17 +81,19 @@ class ChatBot:
         """
         context = context or Context()
         understood = self._understand(question)
-        retrieved = self.retriever.retrieve(understood)
+        retrieved = self._rules.allowed(self.retriever.retrieve(understood))
         matches = self._match(retrieved)
-        decision = self._policy.decide(matches)
+        decision = self._split(understood, self._policy.decide(matches), matches)
+        asked = Asked(question=question, understood=understood, matches=matches, context=context)
+        decision = self._conduct.revise(decision, asked, lambda pair_id: self._of_pair(pair_id, matches, retrieved))
         selected = self._select(decision, matches, retrieved)
-        follow_ups = self._suggest(selected, matches, context)
-        return self._reply(understood, decision, matches, selected, follow_ups, context)
+        follow_ups = self._suggest(decision, selected, matches, context)
+        return self._reply(understood, decision, retrieved, matches, selected, follow_ups, context)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
         understood = self._understand(question)
-        return self._match(self.retriever.retrieve(understood))
+        return self._match(self._rules.allowed(self.retriever.retrieve(understood)))
 
     def _understand(self, question: str) -> str:
         cleaned = clean_line(question)
@@ -93,14 +107,47 @@ class ChatBot:
             Match(candidate=candidate, relevance=float(value))
             for candidate, value in zip(retrieved.candidates, relevance, strict=True)
         ]
-        return sorted(matches, key=lambda match: -match.relevance)
+        return self._by_rules(sorted(matches, key=lambda match: -match.relevance), retrieved)
+
+    def _by_rules(self, matches: list[Match], retrieved: Retrieved) -> list[Match]:
+        """Return the matches with what the rules put first; the same where none of them does."""
+        matches = self._rules.preferred(matches)
+        rule = self._rules.instead(matches[0].pair.pair_id) if matches else None
+        if rule is None:
+            return matches
+        first = replace(self._of_pair(rule.answer, matches, retrieved), relevance=matches[0].relevance, rule=rule.name)
+        return [first, *(each for each in matches[1:] if each.pair.pair_id != rule.answer)]
+
+    def _of_pair(self, pair_id: str, matches: Sequence[Match], retrieved: Retrieved) -> Match:
+        """Return the match of a pair, though it be so far away that it was not retrieved: it is then irrelevant."""
+        found = next((match for match in matches if match.pair.pair_id == pair_id), None)
+        if found is not None:
+            return found
+        evidence = self.retriever.evidence(retrieved.question, retrieved.question_vector)
+        return Match(candidate=self.retriever.candidate(self._row[pair_id], evidence), relevance=0.0)
+
+    def _split(self, understood: str, decision: Decision, matches: Sequence[Match]) -> Decision:
+        """Return the decision on all questions of a message; the same where it is one question."""
+        texts = split(understood)
+        if not texts or not matches:
+            return decision
+        config = self._policy.config
+        looked_at = texts[: config.most_parts]
+        parts = []
+        for text, vector in zip(looked_at, self.retriever.encoder.encode(looked_at), strict=True):
+            found = self._match(self._rules.allowed(self.retriever.retrieve_known(text, vector)))
+            decided = self._policy.decide(found)
+            is_answered = decided.outcome == "answered" and decided.confidence >= config.part_confidence
+            parts.append(Part(text=text, matches=tuple(found), is_answered=is_answered))
+        return together(decision, parts, matches, texts[config.most_parts :], config.messages.unanswered)
 
     def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> list[Match]:
         """Return what is shown: the best match, and others that are nearly as relevant and say something else."""
+        if decision.shown is not None:
+            return list(decision.shown)
         if decision.outcome != "answered":
             return []
-        odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
-        needed = max(decision.threshold, odds / (1 + odds))
+        needed = max(decision.threshold, self._nearly(matches[0].relevance))
         eligible = [match for match in matches if match.relevance >= needed]
         row = {candidate.pair.pair_id: row for row, candidate in enumerate(retrieved.candidates)}
         vectors = retrieved.vectors[[row[match.pair.pair_id] for match in eligible]]
@@ -113,8 +160,21 @@ class ChatBot:
         )
         return [eligible[position] for position in positions]
 
-    def _suggest(self, selected: Sequence[Match], matches: Sequence[Match], context: Context) -> tuple[FollowUp, ...]:
-        shown = {match.pair.pair_id for match in selected}
+    def _nearly(self, relevance: float) -> float:
+        """Return the relevance from which a match is nearly as relevant as one of this relevance."""
+        odds = self._selection.nearly * relevance / max(1 - relevance, _LEAST_DOUBT)
+        return odds / (1 + odds)
+
+    def _is_nearly(self, match: Match, best: Match) -> bool:
+        return match.relevance >= self._nearly(best.relevance)
+
+    def _suggest(
+        self, decision: Decision, selected: Sequence[Match], matches: Sequence[Match], context: Context
+    ) -> tuple[FollowUp, ...]:
+        if decision.outcome == "answered" and not selected:
+            # Who thanks or says goodbye has no question that others would be near to.
+            return ()
+        shown = {*self._rules.hidden, *(match.pair.pair_id for match in selected)}
         for turn in context.history:
             shown.update(response["pair_id"] for response in turn.reply.get("responses", ()))
         if selected:
@@ -125,16 +185,22 @@ class ChatBot:
         self,
         understood: str,
         decision: Decision,
+        retrieved: Retrieved,
         matches: Sequence[Match],
         selected: Sequence[Match],
         follow_ups: tuple[FollowUp, ...],
         context: Context,
     ) -> Reply:
+        parts = decision.parts or ("",) * len(selected)
+        rules = (*retrieved.rules, *decision.rules, *(match.rule for match in selected if match.rule))
         return Reply(
             turn_id=context.turn_id,
             outcome=decision.outcome,
             message=decision.message,
-            responses=tuple(_response(match, rank) for rank, match in enumerate(selected, start=1)),
+            responses=tuple(
+                _response(match, rank, part)
+                for rank, (match, part) in enumerate(zip(selected, parts, strict=True), start=1)
+            ),
             follow_ups=follow_ups,
             confidence=decision.confidence,
             explanation=Explanation(
@@ -143,8 +209,11 @@ class ChatBot:
                 threshold=decision.threshold,
                 features=_features(matches),
                 runners_up=self._runners_up(decision, matches, selected),
+                rules=tuple(dict.fromkeys(rules)),
+                hand_over=decision.hand_over,
             ),
             snapshot=self.snapshot,
+            offers_person=decision.offers_person,
         )
 
     def _runners_up(
@@ -164,7 +233,7 @@ class ChatBot:
         )
 
 
-def _response(match: Match, rank: int) -> Response:
+def _response(match: Match, rank: int, part: str) -> Response:
     pair = match.pair
     return Response(
         pair_id=pair.pair_id,
@@ -176,6 +245,7 @@ def _response(match: Match, rank: int) -> Response:
         similarity=match.similarity,
         relevance=match.relevance,
         rank=rank,
+        part=part,
     )
 
 

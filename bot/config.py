@@ -24,6 +24,8 @@ Section = TypeVar("Section")
 SHARES = frozenset(
     {
         "threshold",
+        "sure",
+        "part_confidence",
         "diversity",
         "nearly",
         "duplicate_similarity",
@@ -45,6 +47,7 @@ SHARES = frozenset(
 POSITIVE = frozenset(
     {
         "top_k",
+        "most_parts",
         "dense_hits",
         "passage_words",
         "temperature",

@@ -45,7 +45,8 @@ def run(bot: ChatBot, questions: Sequence[Labelled], progress: Progress | None =
             Outcome(
                 ranking=ranking,
                 confidence=reply.confidence,
-                answered=reply.outcome == "answered",
+                # Small talk is met with a word, and answers no question.
+                answered=reply.outcome == "answered" and bool(reply.responses),
                 threshold=reply.explanation.threshold,
                 latency_ms=latency_ms,
             )

@@ -13,12 +13,13 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
     document["explanation"]["features"] = dict(reply.explanation.features)
     for key in ("responses", "follow_ups"):
         document[key] = list(document[key])
-    document["explanation"]["runners_up"] = list(document["explanation"]["runners_up"])
+    for key in ("runners_up", "rules"):
+        document["explanation"][key] = list(document["explanation"][key])
     return document
 
 
 def reply_from_json(document: Mapping[str, Any]) -> Reply:
-    """Return the reply that `reply_to_json` wrote; KeyError or TypeError where the document is not one."""
+    """Return the reply that `reply_to_json` wrote, now or before rules; KeyError or TypeError where it is not one."""
     explanation = document["explanation"]
     return Reply(
         turn_id=document["turn_id"],
@@ -33,6 +34,9 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             threshold=explanation["threshold"],
             features=dict(explanation["features"]),
             runners_up=tuple(RunnerUp(**runner_up) for runner_up in explanation["runners_up"]),
+            rules=tuple(explanation.get("rules", ())),
+            hand_over=explanation.get("hand_over", ""),
         ),
         snapshot=Snapshot(**document["snapshot"]),
+        offers_person=document.get("offers_person", False),
     )

@@ -92,20 +92,25 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retrieved:
-    """What the retriever found: candidates best first, the question's vector (d,), the candidates' vectors (n, d)."""
+    """What the retriever found: candidates best first, the question's vector (d,), the candidates' vectors (n, d).
+
+    `rules` names those that kept out a better candidate than all that are left.
+    """
 
     question: str
     candidates: tuple[Candidate, ...]
     question_vector: FloatArray
     vectors: FloatArray
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
-    """A candidate with its relevance in 0..1; similarity is kept."""
+    """A candidate with its relevance in 0..1; similarity is kept. `rule` names what put it where it is."""
 
     candidate: Candidate
     relevance: float
+    rule: str = ""
 
     @property
     def pair(self) -> QAPair:
@@ -120,17 +125,25 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What is known besides the question: ids minted by the caller, and the conversation so far (oldest first)."""
+    """What is known besides the question: ids and time minted by the caller, and the conversation so far, oldest first.
+
+    `clicked`: the question was chosen among those shown, and not typed.
+    """
 
     turn_id: str = ""
     conversation_id: str = ""
     locale: str = ""
     history: "tuple[Turn, ...]" = ()
+    asked_at: datetime | None = None
+    clicked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """One answer as shown; `answer` is the pair's Markdown, verbatim."""
+    """One answer as shown; `answer` is the pair's Markdown, verbatim.
+
+    `part` is what it answers of a message that asked several things; empty where it answers the whole.
+    """
 
     pair_id: str
     question: str
@@ -141,6 +154,7 @@ class Response:
     similarity: float
     relevance: float
     rank: int
+    part: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,18 +182,27 @@ class RunnerUp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why."""
+    """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
+
+    `rules` names the business rules that took part; `hand_over` is the reason for which the conversation goes to a
+    person now, such as asked, no_answer or the reason of a rule; empty where it doesn't, or has gone for it before.
+    """
 
     understood: str
     reason: str
     threshold: float
     features: Mapping[str, float] = field(default_factory=dict)
     runners_up: tuple[RunnerUp, ...] = ()
+    rules: tuple[str, ...] = ()
+    hand_over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What the bot says: `message` is its own sentence when it has no answer (empty when answered)."""
+    """What the bot says: `message` is its own sentence, mostly empty when it answers.
+
+    Small talk is answered with a message and no responses. `offers_person`: a person is offered beside the answer.
+    """
 
     turn_id: str
     outcome: Outcome
@@ -189,6 +212,7 @@ class Reply:
     confidence: float
     explanation: Explanation
     snapshot: Snapshot
+    offers_person: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
