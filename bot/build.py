@@ -1,5 +1,6 @@
 """The composition root: the only place where objects are wired."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -101,13 +102,14 @@ def _open_matcher(checkpoint: Checkpoint, cache: Path, config: Config) -> CrossE
     return load_cross_encoder(str(checkpoint.matcher), cache=cache, runtime=config.encoder.runtime)
 
 
-def open_frontdesk(var: Path, config: Config) -> Frontdesk:
-    """Open the data folder for answering.
+def open_frontdesk(var: Path, config: Config, channels: Collection[str] = ()) -> Frontdesk:
+    """Open the data folder for answering; hand-overs are told to the `channels`, by way of the outbox.
 
     Raises:
         StorageError: the database can't be opened.
         VectorIndexError: there is no index, or it is damaged, or of another state of the knowledge base.
         ModelError: the encoder is missing or refused.
+        ConfigError: the file of business rules is broken, or names what the index doesn't have.
     """
     current_id(var / INDEX)
     engine = open_database(var, config)
@@ -118,7 +120,8 @@ def open_frontdesk(var: Path, config: Config) -> Frontdesk:
         models_of = lru_cache(maxsize=KEPT_MODELS)(partial(open_models, var, config))
         bot = LiveBot(var / INDEX, lambda name: load_bot(var, models_of, config, name))
         on_error.pop_all()
-    return Frontdesk(bot=bot, log=ConversationLog(engine), store=store, config=config, engine=engine)
+    log = ConversationLog(engine, channels=tuple(channels))
+    return Frontdesk(bot=bot, log=log, store=store, config=config, engine=engine)
 
 
 def require_fresh(var: Path, store: KnowledgeStore) -> None:

@@ -40,7 +40,8 @@ _UNFINISHED = re.compile(rf"\b(?:{_HOW}|{_WHICH})$", re.IGNORECASE)
 _MARK = re.compile(r"[?？؟]\s*$")
 # What these stand for was said before.
 _BACK = re.compile(
-    r"\b(?:it|its|it's|they|them|their|theirs|this|that|that's|these|those|one|ones|he|she|him|her|(?<!is )(?<!are )there|then|so|too|either|"
+    r"\b(?:it|its|it's|they|them|their|theirs|this|that|that's|these|those|one|ones|he|she|him|her|"
+    r"(?<!is )(?<!are )there|then|so|too|either|"
     r"both|same|instead|otherwise|else|if not|if so|other|another)\b",
     re.IGNORECASE,
 )

@@ -275,3 +275,19 @@ class HandOver:
     contact: str
     transcript: tuple[Mapping[str, Any], ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that happened and is to be told to another system: one row of the outbox, for one channel.
+
+    `event_id` is the same each time that it is sent: the receiver knows by it what it has already.
+    """
+
+    outbox_id: int
+    event: str
+    event_id: str
+    channel: str
+    payload: Mapping[str, Any]
+    attempts: int
+    created_at: datetime

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.config import WebConfig
+from bot.config import HandOverConfig, WebConfig
 from kb.codec import reply_to_json
 from kb.errors import NotFoundError, StorageError
 from kb.log import ConversationLog, IdempotentCall, new_conversation_id
@@ -68,12 +68,20 @@ class _Question:
     channel: str
     chosen: Choice | None
     claim: Claim | None
+    asked_at: datetime
 
 
 class ChatService:
     """Ask, vote, hand over, read back and clear: one object for all channels."""
 
-    def __init__(self, answerer: Answerer, log: ConversationLog, web: WebConfig | None = None) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        log: ConversationLog,
+        web: WebConfig | None = None,
+        hand_over: HandOverConfig | None = None,
+    ) -> None:
+        self._away_message = (hand_over or HandOverConfig()).away_message
         self._answerer = answerer
         self._log = log
         self._once = Once(log)
@@ -111,6 +119,7 @@ class ChatService:
             channel=channel,
             chosen=chosen,
             claim=Claim.of(idempotency_key, f"ask {channel}"),
+            asked_at=datetime.now(UTC),
         )
         if question.claim is None:
             return self._answered(question)
@@ -164,6 +173,8 @@ class ChatService:
     ) -> HandOver:
         """Pass a conversation to a person, with its transcript; None starts one.
 
+        Where it was passed on without a contact, one that is given now is added to that hand-over.
+
         Raises:
             NotFoundError: the conversation doesn't exist.
             ConflictError: the key came with another request before.
@@ -175,6 +186,9 @@ class ChatService:
         def work() -> dict[str, Any]:
             passed = _given_or_new(given)
             self._start(given, passed, channel)
+            left = self._log.leave_contact(passed, contact) if contact and given is not None else None
+            if left is not None:
+                return hand_over_to_json(left)
             return hand_over_to_json(self._log.hand_over(passed, reason=reason, contact=contact))
 
         claim = Claim.of(idempotency_key, f"hand over {channel}")
@@ -239,7 +253,13 @@ class ChatService:
 
     def _reply(self, question: _Question, history: tuple[Turn, ...] = ()) -> Answered:
         conversation_id = _given_or_new(question.conversation_id)
-        context = Context(turn_id=secrets.token_urlsafe(12), conversation_id=conversation_id, history=history)
+        context = Context(
+            turn_id=secrets.token_urlsafe(12),
+            conversation_id=conversation_id,
+            history=history,
+            asked_at=question.asked_at,
+            clicked=question.chosen is not None,
+        )
         return Answered(conversation_id=conversation_id, reply=self._answerer.answer(question.text, context))
 
     def _unrecorded(self, question: _Question, error: StorageError) -> Answered:
@@ -249,6 +269,11 @@ class ChatService:
         _log.warning("answered without recording", reason=str(error), turn=answered.reply.turn_id)
         if question.conversation_id is None:
             self._unstarted.add(answered.conversation_id)
+        if answered.reply.outcome == "handed_over":
+            # Nobody will know of it: what the bot says must not promise that.
+            explanation = replace(answered.reply.explanation, hand_over="")
+            reply = replace(answered.reply, outcome="abstained", message=self._away_message, explanation=explanation)
+            answered = replace(answered, reply=reply)
         return replace(answered, degraded=True)
 
     def _record(self, question: _Question, answered: Answered, latency_ms: float) -> None:
@@ -261,7 +286,7 @@ class ChatService:
             outcome=reply.outcome,
             confidence=reply.confidence,
             reply=reply_to_json(reply),
-            created_at=datetime.now(UTC),
+            created_at=question.asked_at,
             latency_ms=latency_ms,
         )
         call = None
@@ -269,7 +294,7 @@ class ChatService:
             response = dumps(answered_to_json(answered))
             call = IdempotentCall(key=question.claim.key, scope=question.claim.scope, response_json=response)
         self._start(question.conversation_id, answered.conversation_id, question.channel)
-        self._log.record(turn, impressions_of(reply), call)
+        self._log.record(turn, impressions_of(reply), call, hand_over=reply.explanation.hand_over)
 
     def _start(self, given: str | None, conversation_id: str, channel: str) -> None:
         """Start a conversation that the caller didn't name, or that could not be started when it was."""
