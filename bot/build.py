@@ -205,6 +205,7 @@ def bot_of(
     *,
     transitions: tuple[Transition, ...] = (),
     snapshot: Snapshot = IN_MEMORY,
+    rules: RuleSet | None = None,
 ) -> ChatBot:
     """Return a bot that answers from what was put together in memory, for evaluation."""
     judges = assembled.judges
@@ -224,6 +225,7 @@ def bot_of(
         speller=assembled.speller,
         config=config,
         snapshot=snapshot,
+        rules=Rules(rules or RuleSet(), assembled.retriever.pairs),
     )
 
 

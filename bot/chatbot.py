@@ -139,7 +139,7 @@ class ChatBot:
             decided = self._policy.decide(found)
             is_answered = decided.outcome == "answered" and decided.confidence >= config.part_confidence
             parts.append(Part(text=text, matches=tuple(found), is_answered=is_answered))
-        return together(decision, parts, matches, texts[config.most_parts :], config.messages.unanswered)
+        return together(decision, parts, matches, texts[config.most_parts :], config.messages)
 
     def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> list[Match]:
         """Return what is shown: the best match, and others that are nearly as relevant and say something else."""

@@ -25,6 +25,7 @@ class Messages:
     abstain_again: str = "I have no answer to this either. Would you put it in other words, or talk to a person?"
     abstain_often: str = "I am not getting any further here. A person can help you better than I can."
     unanswered: str = "I have no answer to this part: {parts}"
+    left: str = "That is as much as I can take at once. Please ask this again: {parts}"
     greeting: str = "Hello! What would you like to know?"
     thanks: str = "You're welcome. Is there anything else you would like to know?"
     goodbye: str = "Goodbye, and all the best!"

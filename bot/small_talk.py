@@ -70,7 +70,7 @@ def small_talk(message: str) -> Kind | None:
     whole = _kind(message)
     if whole is not None:
         return whole
-    kinds = [_kind(clause) for clause in _CLAUSE.split(message) if normalised(clause)]
+    kinds = [_kind(clause) for clause in _CLAUSE.split(_SYMBOLS.sub(" ", message)) if normalised(clause)]
     return kinds[-1] if kinds and None not in kinds else None
 
 

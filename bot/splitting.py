@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.messages import Messages
+from bot.person import wish_for_person
 from bot.policy import Decision
 from kb.types import Match
 
@@ -78,7 +80,7 @@ def split(message: str) -> tuple[str, ...]:
     return tuple(parts) if len(parts) > 1 else ()
 
 
-def answered_parts(parts: Sequence[Part], whole: Sequence[Match]) -> tuple[Part, ...]:
+def answered_parts(parts: Sequence[Part], whole: Sequence[Match], *, are_all: bool = True) -> tuple[Part, ...]:
     """Return the parts that are answered, none where the message is one question.
 
     It is several where its parts are about different pairs, one of them the best pair of the whole, and each that is
@@ -88,18 +90,20 @@ def answered_parts(parts: Sequence[Part], whole: Sequence[Match]) -> tuple[Part,
     Args:
         parts: of the message, in order.
         whole: the matches of the whole message, best first.
+        are_all: whether there are no further parts, which the best pair of the whole might belong to.
     """
     pairs = [part.matches[0].pair.pair_id for part in parts if part.matches]
     answered = [part for part in parts if part.is_answered]
     best, relevance = whole[0].pair.pair_id, whole[0].relevance
-    is_about_several = len(set(pairs)) == len(parts) and best in [part.matches[0].pair.pair_id for part in answered]
+    has_best = best in [part.matches[0].pair.pair_id for part in answered] or not are_all
+    is_about_several = len(set(pairs)) == len(parts) and has_best and bool(answered)
     least = min((part.matches[0].relevance for part in answered), default=0.0)
     is_surer = least >= relevance if len(answered) > 1 else least > relevance
     return tuple(answered) if is_about_several and is_surer else ()
 
 
 def together(
-    decision: Decision, parts: Sequence[Part], whole: Sequence[Match], left: Sequence[str], unanswered: str
+    decision: Decision, parts: Sequence[Part], whole: Sequence[Match], left: Sequence[str], messages: Messages
 ) -> Decision:
     """Return the decision that answers all parts; the given one where the message is one question.
 
@@ -108,22 +112,27 @@ def together(
         parts: of the message, in order.
         whole: the matches of the whole message, best first.
         left: parts that were not looked at.
-        unanswered: the sentence that names what has no answer, with `{parts}` for it.
+        messages: the sentences that name what is not answered.
     """
-    answered = answered_parts(parts, whole)
+    answered = answered_parts(parts, whole, are_all=not left)
     if not answered:
         return decision
-    missing = [*(part.text for part in parts if part not in answered), *left]
-    quoted = "; ".join(f"“{text}”" for text in missing)
+    # Whoever asks for a person beside gets one offered.
+    missing = [part.text for part in parts if part not in answered and wish_for_person(part.text) == "none"]
+    said = (_naming(messages.unanswered, missing), _naming(messages.left, left))
     return replace(
         decision,
         outcome="answered",
         confidence=answered[0].matches[0].relevance,
-        message=unanswered.replace("{parts}", quoted) if missing else "",
+        message=" ".join(filter(None, said)),
         reason=f"The message asks {len(parts) + len(left)} things, and {len(answered)} of them can be answered.",
         shown=tuple(part.matches[0] for part in answered),
         parts=tuple(part.text for part in answered),
     )
+
+
+def _naming(message: str, parts: Sequence[str]) -> str:
+    return message.replace("{parts}", "; ".join(f"“{text}”" for text in parts)) if parts else ""
 
 
 def _pieces(message: str) -> list[str]:
