@@ -163,7 +163,8 @@ class Conduct:
 
     def _handed_over(self, decision: Decision, asked: Asked, reason: str, why: str) -> Decision:
         before = [turn.reply.get("explanation", {}).get("hand_over") for turn in asked.context.history]
-        is_new = reason not in before
+        # One person is enough, but for what the organisation itself sets apart.
+        is_new = reason not in before and (reason not in (ASKED, NO_ANSWER) or not any(before))
         message = self._messages.hand_over if is_new else self._messages.passed_on
         when = ""
         if self._rules.hours is not None and asked.context.asked_at is not None:

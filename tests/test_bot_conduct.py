@@ -75,6 +75,14 @@ def test_an_answer_between_two_abstentions_ends_the_row_and_small_talk_does_not(
     assert talk.ask(OTHERS[0]).outcome == "handed_over"
 
 
+def test_who_asks_for_a_person_after_abstentions_brought_one_is_told_so(bot):
+    talk = Conversation(bot)
+    for each in (UNKNOWN, OTHERS[0]):
+        talk.ask(each)
+    reply = talk.ask("agent please")
+    assert (reply.outcome, reply.message, reply.explanation.hand_over) == ("handed_over", SAYS.passed_on, "")
+
+
 def test_how_many_abstentions_bring_a_person_can_be_set(tmp_path):
     talk = talker(tmp_path, failures=3)
     assert [talk.ask(each).outcome for each in OTHERS[:3]] == ["abstained", "abstained", "handed_over"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.cli.common import config_of
 from bot.config import Branding, HandOverConfig
 from kb.database import writing
 from kb.errors import ConfigError
@@ -120,3 +121,10 @@ def test_the_channels_are_those_that_are_configured(tmp_path):
     assert channels["email"].recipient == "help@shop.example"
     with pytest.raises(ConfigError, match="a key for the signature"):
         channels_of(HandOverConfig(webhook="https://shop.example/"), Branding(), tmp_path)
+
+
+def test_the_key_of_the_webhook_may_come_from_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "frontdesk.toml").write_text('[hand_over]\nsecret = "file"\n')
+    assert config_of(tmp_path, None).hand_over.secret == "file"
+    monkeypatch.setenv("FRONTDESK_WEBHOOK_SECRET", "environment")
+    assert config_of(tmp_path, None).hand_over.secret == "environment"

@@ -6,11 +6,11 @@ marked degraded and not recorded; what a customer wants kept (a vote, a hand-ove
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -19,7 +19,8 @@ from kb.codec import reply_to_json
 from kb.errors import NotFoundError, StorageError
 from kb.log import ConversationLog, IdempotentCall, new_conversation_id
 from kb.text import clean_line, storable
-from kb.types import Context, HandOver, Reply, Snapshot, Turn, Vote, VoteReason
+from kb.types import Context, HandOver, Snapshot, Turn, Vote, VoteReason
+from web.asking import Answerer, Question
 from web.message import MAX_COMMENT, MAX_CONTACT, MAX_PREFIX, checked_message
 from web.once import Claim, Once, dumps
 from web.recent import RecentIds
@@ -41,34 +42,6 @@ _log = structlog.get_logger(__name__)
 
 CONTEXT_TURNS = 20
 """How many of the newest turns the bot is told."""
-
-
-class Answerer(Protocol):
-    """The bot, as the web needs it: pure, no I/O, safe to share between threads."""
-
-    def answer(self, question: str, context: Context) -> Reply:
-        """Return the reply; MessageError for an unusable question, VectorIndexError where there is no index."""
-
-    def complete(self, prefix: str, limit: int = 5) -> Sequence[str]:
-        """Return indexed questions for what was typed so far, best first."""
-
-    def ready(self) -> str | None:
-        """Return None when it can answer, else the reason."""
-
-    def snapshot(self) -> Snapshot:
-        """Return what answers come from at this moment."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Question:
-    """One call of `ask`."""
-
-    text: str
-    conversation_id: str | None
-    channel: str
-    chosen: Choice | None
-    claim: Claim | None
-    asked_at: datetime
 
 
 class ChatService:
@@ -113,7 +86,7 @@ class ChatService:
             ConflictError: the key came with another request before.
             VectorIndexError: there is no usable index.
         """
-        question = _Question(
+        question = Question(
             text=checked_message(message, self._web.max_message_length),
             conversation_id=_known_form(conversation_id),
             channel=channel,
@@ -232,7 +205,7 @@ class ChatService:
         """Return what answers come from at this moment."""
         return self._answerer.snapshot()
 
-    def _answered(self, question: _Question) -> Answered:
+    def _answered(self, question: Question) -> Answered:
         try:
             history = self._context_turns(question.conversation_id)
             if question.chosen is not None:
@@ -251,7 +224,7 @@ class ChatService:
             return self._degraded(question, answered, error)
         return answered
 
-    def _reply(self, question: _Question, history: tuple[Turn, ...] = ()) -> Answered:
+    def _reply(self, question: Question, history: tuple[Turn, ...] = ()) -> Answered:
         conversation_id = _given_or_new(question.conversation_id)
         context = Context(
             turn_id=secrets.token_urlsafe(12),
@@ -262,10 +235,10 @@ class ChatService:
         )
         return Answered(conversation_id=conversation_id, reply=self._answerer.answer(question.text, context))
 
-    def _unrecorded(self, question: _Question, error: StorageError) -> Answered:
+    def _unrecorded(self, question: Question, error: StorageError) -> Answered:
         return self._degraded(question, self._reply(question), error)
 
-    def _degraded(self, question: _Question, answered: Answered, error: StorageError) -> Answered:
+    def _degraded(self, question: Question, answered: Answered, error: StorageError) -> Answered:
         _log.warning("answered without recording", reason=str(error), turn=answered.reply.turn_id)
         if question.conversation_id is None:
             self._unstarted.add(answered.conversation_id)
@@ -276,7 +249,7 @@ class ChatService:
             answered = replace(answered, reply=reply)
         return replace(answered, degraded=True)
 
-    def _record(self, question: _Question, answered: Answered, latency_ms: float) -> None:
+    def _record(self, question: Question, answered: Answered, latency_ms: float) -> None:
         reply = answered.reply
         turn = Turn(
             turn_id=reply.turn_id,
