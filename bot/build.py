@@ -1,6 +1,6 @@
 """The composition root: the only place where objects are wired."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -18,6 +18,8 @@ from bot.indexing import INDEX, VECTORS, Assembled, assemble, off_topic_kept, pr
 from bot.live import LiveBot
 from bot.policy import Policy, promised_threshold
 from bot.replay import Replayer
+from bot.rules import Rules, RuleSet
+from bot.rules_file import RULES_NAME, load_rules
 from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
@@ -105,13 +107,14 @@ def _open_matcher(checkpoint: Checkpoint, cache: Path, config: Config) -> CrossE
     return load_cross_encoder(str(checkpoint.matcher), cache=cache, runtime=config.encoder.runtime)
 
 
-def open_frontdesk(var: Path, config: Config) -> Frontdesk:
-    """Open the data folder for answering.
+def open_frontdesk(var: Path, config: Config, channels: Collection[str] = ()) -> Frontdesk:
+    """Open the data folder for answering; hand-overs are told to the `channels`, by way of the outbox.
 
     Raises:
         StorageError: the database can't be opened.
         VectorIndexError: there is no index, or it is damaged, or of another state of the knowledge base.
         ModelError: the encoder is missing or refused.
+        ConfigError: the file of business rules is broken, or names what the index doesn't have.
     """
     current_id(var / INDEX)
     engine = open_database(var, config)
@@ -122,7 +125,8 @@ def open_frontdesk(var: Path, config: Config) -> Frontdesk:
         models_of = lru_cache(maxsize=KEPT_MODELS)(partial(open_models, var, config))
         bot = LiveBot(var / INDEX, lambda name: load_bot(var, models_of, config, name))
         on_error.pop_all()
-    return Frontdesk(bot=bot, log=ConversationLog(engine), store=store, config=config, engine=engine)
+    log = ConversationLog(engine, channels=tuple(channels))
+    return Frontdesk(bot=bot, log=log, store=store, config=config, engine=engine)
 
 
 def require_fresh(var: Path, store: KnowledgeStore) -> None:
@@ -154,6 +158,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
     Raises:
         VectorIndexError: the snapshot is damaged or stale.
         ModelError: its checkpoint is missing, damaged or refused.
+        ConfigError: the file of business rules is broken, or names what the snapshot doesn't have.
     """
     models = models_of(read_manifest(var / INDEX, snapshot_id).checkpoint)
     loaded = load_snapshot(var / INDEX, models.encoder, snapshot_id)
@@ -178,6 +183,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             index=snapshot_id,
             knowledge_version=str(loaded.manifest.knowledge_version),
         ),
+        rules=Rules(rules_of(var, config), loaded.retriever.pairs),
     )
 
 
@@ -196,12 +202,23 @@ def fitted_of(document: Mapping[str, Any]) -> tuple[Calibration, ProbeConfig]:
         ) from error
 
 
+def rules_of(var: Path, config: Config) -> RuleSet:
+    """Return the rules of the configured file, or of the data folder's; none where there is no such file.
+
+    Raises:
+        ConfigError: the configured file is missing, or a file can't be read or says nothing that can be followed.
+    """
+    path = var / (config.policy.rules or RULES_NAME)
+    return load_rules(path) if config.policy.rules or path.exists() else RuleSet()
+
+
 def bot_of(
     assembled: Assembled,
     config: Config,
     *,
     transitions: tuple[Transition, ...] = (),
     snapshot: Snapshot = IN_MEMORY,
+    rules: RuleSet | None = None,
 ) -> ChatBot:
     """Return a bot that answers from what was put together in memory, for evaluation."""
     judges = assembled.judges
@@ -221,6 +238,7 @@ def bot_of(
         speller=assembled.speller,
         config=config,
         snapshot=snapshot,
+        rules=Rules(rules or RuleSet(), assembled.retriever.pairs),
     )
 
 
@@ -258,6 +276,7 @@ def make_bot(
     speller: Speller,
     config: Config,
     snapshot: Snapshot,
+    rules: Rules | None = None,
 ) -> ChatBot:
     """Wire the six steps of an answer."""
     return ChatBot(
@@ -270,6 +289,7 @@ def make_bot(
         speller=speller,
         selection=config.selection,
         snapshot=replace(snapshot, settings=settings_hash(config, retriever.config)),
+        rules=rules,
     )
 
 

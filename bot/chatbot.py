@@ -4,35 +4,27 @@ It does no I/O and keeps nothing between calls: whoever calls it mints the turn 
 replay of a logged turn is the same call.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from bot.attribution import Attribution, words_that_mattered
 from bot.clarifying import NearTies, chosen_match, is_declined
+from bot.conduct import Asked, Conduct
 from bot.context import ContextReader, Reading, Understood
 from bot.follow_ups import FollowUps
 from bot.policy import Decision, Policy
+from bot.replies import Considered, is_beyond, option_of, reply_of, says_the_same
+from bot.rules import Rules, RuleSet
 from bot.selector import duplicates, select
-from kb.codec import told_of
+from bot.splitting import Part, split, together
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.text import clean_line
-from kb.types import (
-    Context,
-    Explanation,
-    FloatArray,
-    FollowUp,
-    Match,
-    Reply,
-    Response,
-    Retrieved,
-    RunnerUp,
-    Snapshot,
-)
+from kb.types import Context, FloatArray, FollowUp, Match, QAPair, Reply, Retrieved, Snapshot
 from models.matcher import Matcher
 
 # Where the best match is certain, others are as certain only if they are it.
@@ -69,6 +61,7 @@ class ChatBot:
         speller: Speller,
         selection: SelectionConfig,
         snapshot: Snapshot,
+        rules: Rules | None = None,
     ) -> None:
         """Take the parts; `bot.build` puts them together."""
         self.snapshot = snapshot
@@ -80,6 +73,14 @@ class ChatBot:
         self._context = context
         self._speller = speller
         self._selection = selection
+        self._rules = rules or Rules(RuleSet())
+        self._row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
+        self._conduct = Conduct(policy.config, self._rules, self._is_nearly)
+
+    @property
+    def pairs(self) -> list[QAPair]:
+        """The pairs that may be shown."""
+        return [pair for pair in self.retriever.pairs if pair.pair_id not in self._rules.hidden]
 
     def answer(self, question: str, context: Context | None = None) -> Reply:
         """Return the reply to a customer's message.
@@ -88,45 +89,44 @@ class ChatBot:
             MessageError: there is nothing to read in the message.
         """
         context = context or Context()
-        understood = self._understand(question, context)
-        reading, retrieved = self._context.retrieve(understood)
+        reading, retrieved = self._retrieve(self._understand(question, context))
         matches = self._match(retrieved)
-        decision = self._decide(matches, retrieved, reading, question, context)
+        asked = Asked(question=question, understood=reading.question, matches=matches, context=context)
+        decision = self._decide(asked, matches, retrieved)
         selected, left_out = self._select(decision, matches, retrieved)
-        follow_ups = self._suggest(decision, selected, matches, context)
-        runners_up = self._runners_up(decision, matches, selected, left_out)
-        return self._reply(reading, decision, matches, selected, follow_ups, runners_up, context)
+        considered = Considered(
+            reading=reading,
+            retrieved=retrieved,
+            matches=matches,
+            decision=decision,
+            selected=selected,
+            left_out=left_out,
+            follow_ups=self._suggest(decision, selected, matches, context),
+        )
+        return reply_of(considered, context, self.snapshot, self._selection.runners_up)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
-        understood = self._understand(question, Context())
-        return self._match(self._context.retrieve(understood)[1])
+        _, retrieved = self._retrieve(self._understand(question, Context()))
+        return self._match(retrieved)
 
     def rank_all(self, questions: Sequence[str]) -> list[list[Match]]:
         """Return the matches of many messages, as `rank` does for each, encoded together."""
         if not self.retriever.pairs:
             return [[] for _ in questions]
-        understood = [self._cleaned(question) for question in questions]
-        vectors = self.retriever.encoder.encode(understood)
-        return [self._match(self.retriever.retrieve_known(*each)) for each in zip(understood, vectors, strict=True)]
+        return self._matched([self._cleaned(question) for question in questions])
 
     def attribute(self, understood: str, pair_id: str) -> Attribution:
         """Return what each word of a question did for a pair; the question as `Explanation.understood` has it."""
-        is_known = any(pair.pair_id == pair_id for pair in self.retriever.pairs)
-        words = words_that_mattered(understood, partial(self._relevance_of, pair_id)) if is_known else ()
+        words = words_that_mattered(understood, partial(self._relevance_of, pair_id)) if pair_id in self._row else ()
         return Attribution(pair_id=pair_id, words=words, snapshot=self.snapshot)
 
     def _relevance_of(self, pair_id: str, texts: Sequence[str]) -> FloatArray:
         """Return the relevance of a pair to each text (n,), all encoded in one batch."""
-        vectors = self.retriever.encoder.encode(texts)
-        found = [
-            self._match(self.retriever.retrieve_known(text, vector))
-            for text, vector in zip(texts, vectors, strict=True)
-        ]
         # A pair that is not even among the candidates is no more relevant than the last of them.
         values = [
             next((match.relevance for match in matches if match.pair.pair_id == pair_id), matches[-1].relevance)
-            for matches in found
+            for matches in self._matched(texts)
         ]
         return np.array(values, dtype=np.float32)
 
@@ -139,26 +139,73 @@ class ChatBot:
             raise MessageError(describe(expected="a question", got="nothing to read", remedy="write one"))
         return self._speller.correct(cleaned)
 
+    def _retrieve(self, understood: Understood) -> tuple[Reading, Retrieved]:
+        reading, retrieved = self._context.retrieve(understood)
+        return reading, self._rules.allowed(retrieved)
+
+    def _matched(self, texts: Sequence[str]) -> list[list[Match]]:
+        """Return the matches of texts, each alone, encoded in one batch."""
+        vectors = self.retriever.encoder.encode(texts)
+        return [
+            self._match(self._rules.allowed(self.retriever.retrieve_known(text, vector)))
+            for text, vector in zip(texts, vectors, strict=True)
+        ]
+
     def _match(self, retrieved: Retrieved) -> list[Match]:
         relevance = self._matcher.relevance(retrieved)
         matches = [
             Match(candidate=candidate, relevance=float(value))
             for candidate, value in zip(retrieved.candidates, relevance, strict=True)
         ]
-        return sorted(matches, key=lambda match: -match.relevance)
+        return self._by_rules(sorted(matches, key=lambda match: -match.relevance), retrieved)
 
-    def _decide(
-        self, matches: list[Match], retrieved: Retrieved, reading: Reading, question: str, context: Context
-    ) -> Decision:
+    def _by_rules(self, matches: list[Match], retrieved: Retrieved) -> list[Match]:
+        """Return the matches with what the rules put first; the same where none of them does."""
+        matches = self._rules.preferred(matches)
+        rule = self._rules.instead(matches[0].pair.pair_id) if matches else None
+        if rule is None:
+            return matches
+        first = replace(self._of_pair(rule.answer, matches, retrieved), relevance=matches[0].relevance, rule=rule.name)
+        return [first, *(each for each in matches[1:] if each.pair.pair_id != rule.answer)]
+
+    def _of_pair(self, pair_id: str, matches: Sequence[Match], retrieved: Retrieved) -> Match:
+        """Return the match of a pair, though it be so far away that it was not retrieved: it is then irrelevant."""
+        found = next((match for match in matches if match.pair.pair_id == pair_id), None)
+        if found is not None:
+            return found
+        evidence = self.retriever.evidence(retrieved.question, retrieved.question_vector)
+        return Match(candidate=self.retriever.candidate(self._row[pair_id], evidence), relevance=0.0)
+
+    def _decide(self, asked: Asked, matches: list[Match], retrieved: Retrieved) -> Decision:
         """Return what to do; a match that the customer chose comes first in the matches from then on."""
-        if chosen := chosen_match((question, reading.question), matches, context):
+        if chosen := chosen_match((asked.question, asked.understood), matches, asked.context):
             matches.remove(chosen)
             matches.insert(0, chosen)
-            return self._policy.choose(chosen)
-        if is_declined(question, context):
+            decision = self._policy.choose(chosen)
+        elif is_declined(asked.question, asked.context):
             return self._policy.decline(matches)
-        decision = self._policy.decide(matches)
-        if decision.outcome != "answered":
+        else:
+            decision = self._split(asked.understood, self._policy.decide(matches), matches)
+            decision = self._clarified(decision, matches, retrieved)
+        return self._conduct.revise(decision, asked, lambda pair_id: self._of_pair(pair_id, matches, retrieved))
+
+    def _split(self, understood: str, decision: Decision, matches: Sequence[Match]) -> Decision:
+        """Return the decision on all questions of a message; the same where it is one question."""
+        texts = split(understood)
+        if not texts or not matches:
+            return decision
+        config = self._policy.config
+        looked_at = texts[: config.most_parts]
+        parts = []
+        for text, found in zip(looked_at, self._matched(looked_at), strict=True):
+            decided = self._policy.decide(found)
+            is_answered = decided.outcome == "answered" and decided.confidence >= config.part_confidence
+            parts.append(Part(text=text, matches=tuple(found), is_answered=is_answered))
+        return together(decision, parts, matches, texts[config.most_parts :], config.messages)
+
+    def _clarified(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> Decision:
+        """Return the decision to ask which of near ties is meant; the same where the best one is clear."""
+        if decision.outcome != "answered" or decision.parts or any(match.rule for match in matches[:1]):
             return decision
         relevance = np.array([match.relevance for match in matches], dtype=np.float32)
         options = self._near_ties.among(relevance, self._vectors(matches, retrieved))
@@ -177,10 +224,11 @@ class ChatBot:
 
         With it, by the ids of pairs, why those that are as relevant are not shown.
         """
+        if decision.shown is not None:
+            return list(decision.shown), {}
         if decision.outcome != "answered":
             return [], {}
-        odds = self._selection.nearly * matches[0].relevance / max(1 - matches[0].relevance, _LEAST_DOUBT)
-        needed = max(decision.threshold, odds / (1 + odds))
+        needed = max(decision.threshold, self._nearly(matches[0].relevance))
         eligible = [match for match in matches if match.relevance >= needed]
         vectors = self._vectors(eligible, retrieved)
         positions = select(
@@ -191,125 +239,33 @@ class ChatBot:
             duplicate_similarity=self._selection.duplicate_similarity,
         )
         same = duplicates(vectors, positions, self._selection.duplicate_similarity)
+        beyond = is_beyond(self._selection.responses)
         left_out = {
-            match.pair.pair_id: _says_the_same(eligible[same[at]]) if at in same else self._is_beyond()
+            match.pair.pair_id: says_the_same(eligible[same[at]]) if at in same else beyond
             for at, match in enumerate(eligible)
             if at not in positions
         }
         return [eligible[position] for position in positions], left_out
 
-    def _is_beyond(self) -> str:
-        shown = self._selection.responses
-        return "only one answer is shown" if shown == 1 else f"only {shown} answers are shown"
+    def _nearly(self, relevance: float) -> float:
+        """Return the relevance from which a match is nearly as relevant as one of this relevance."""
+        odds = self._selection.nearly * relevance / max(1 - relevance, _LEAST_DOUBT)
+        return odds / (1 + odds)
+
+    def _is_nearly(self, match: Match, best: Match) -> bool:
+        return match.relevance >= self._nearly(best.relevance)
 
     def _suggest(
         self, decision: Decision, selected: Sequence[Match], matches: Sequence[Match], context: Context
     ) -> tuple[FollowUp, ...]:
         if decision.outcome == "clarifying":
-            return tuple(_option(matches[at], rank) for rank, at in enumerate(decision.options, start=1))
-        shown = {match.pair.pair_id for match in selected}
+            return tuple(option_of(matches[at], rank) for rank, at in enumerate(decision.options, start=1))
+        if decision.outcome == "answered" and not selected:
+            # Who thanks or says goodbye has no question that others would be near to.
+            return ()
+        shown = {*self._rules.hidden, *(match.pair.pair_id for match in selected)}
         for turn in context.history:
             shown.update(response["pair_id"] for response in turn.reply.get("responses", ()))
         if selected:
             return self._follow_ups.after(selected[0].pair.pair_id, shown)
         return self._follow_ups.instead(matches, shown)
-
-    def _reply(
-        self,
-        reading: Reading,
-        decision: Decision,
-        matches: Sequence[Match],
-        selected: Sequence[Match],
-        follow_ups: tuple[FollowUp, ...],
-        runners_up: tuple[RunnerUp, ...],
-        context: Context,
-    ) -> Reply:
-        return Reply(
-            turn_id=context.turn_id,
-            outcome=decision.outcome,
-            message=decision.message,
-            responses=tuple(_response(match, rank) for rank, match in enumerate(selected, start=1)),
-            follow_ups=follow_ups,
-            confidence=decision.confidence,
-            explanation=Explanation(
-                understood=reading.question,
-                reason=decision.reason,
-                threshold=decision.threshold,
-                features=_features(matches),
-                runners_up=runners_up,
-                told=told_of(context),
-                context=reading.context,
-            ),
-            snapshot=self.snapshot,
-        )
-
-    def _runners_up(
-        self,
-        decision: Decision,
-        matches: Sequence[Match],
-        selected: Sequence[Match],
-        left_out: Mapping[str, str],
-    ) -> tuple[RunnerUp, ...]:
-        shown = {match.pair.pair_id for match in (*selected, *(matches[at] for at in decision.options))}
-        others = [match for match in matches if match.pair.pair_id not in shown]
-        return tuple(
-            RunnerUp(
-                pair_id=match.pair.pair_id,
-                question=match.pair.question,
-                similarity=match.similarity,
-                relevance=match.relevance,
-                reason=left_out.get(match.pair.pair_id) or _is_too_little(match, decision),
-            )
-            for match in others[: self._selection.runners_up]
-        )
-
-
-def _option(match: Match, rank: int) -> FollowUp:
-    return FollowUp(
-        pair_id=match.pair.pair_id,
-        question=match.pair.question,
-        similarity=match.similarity,
-        relevance=match.relevance,
-        rank=rank,
-    )
-
-
-def _says_the_same(shown: Match) -> str:
-    return f"says the same as “{shown.pair.question}”"
-
-
-def _is_too_little(match: Match, decision: Decision) -> str:
-    if match.relevance < decision.threshold:
-        return "below the threshold"
-    return "less likely to be meant" if decision.options else "much less relevant than the first answer"
-
-
-def _response(match: Match, rank: int) -> Response:
-    pair = match.pair
-    return Response(
-        pair_id=pair.pair_id,
-        question=pair.question,
-        answer=pair.answer,
-        topic=pair.topic,
-        source=pair.source,
-        matched=match.candidate.phrasing,
-        similarity=match.similarity,
-        relevance=match.relevance,
-        rank=rank,
-    )
-
-
-def _features(matches: Sequence[Match]) -> dict[str, float]:
-    """Return what is known of the best match, for the explanation."""
-    if not matches:
-        return {}
-    best = matches[0].candidate
-    features = {
-        "evidence": best.evidence,
-        "similarity": best.similarity,
-        "answer_similarity": best.answer_similarity,
-        "lexical": best.lexical,
-    }
-    if len(matches) > 1:
-        features["margin"] = matches[0].relevance - matches[1].relevance
-    return features

@@ -31,6 +31,8 @@ SHARES = frozenset(
         "target_accuracy",
         "below",
         "covered",
+        "sure",
+        "part_confidence",
         "diversity",
         "nearly",
         "duplicate_similarity",
@@ -55,6 +57,7 @@ SHARES = frozenset(
 POSITIVE = frozenset(
     {
         "top_k",
+        "most_parts",
         "dense_hits",
         "passage_words",
         "temperature",
@@ -62,6 +65,9 @@ POSITIVE = frozenset(
         "max_message_length",
         "max_body_bytes",
         "header_timeout_s",
+        "timeout_s",
+        "first_retry_s",
+        "longest_retry_s",
         "gamma",
         "ridge",
         "most_texts",
@@ -130,6 +136,30 @@ class StorageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HandOverConfig:
+    """Where hand-overs are delivered, beside the database; any of them, or none."""
+
+    csv: str = ""
+    """A queue file that rows are appended to; from the data folder on."""
+    email_dir: str = ""
+    """A folder for one .eml file each; from the data folder on."""
+    email_to: str = ""
+    """Recipient of these; empty: the contact of the branding."""
+    webhook: str = ""
+    """An https address that JSON is posted to; http where private addresses are allowed."""
+    secret: str = ""
+    """Key of the webhook's signature; FRONTDESK_WEBHOOK_SECRET goes before it."""
+    webhook_allow_private: bool = False
+    """Whether the webhook may be on this machine or in a private network."""
+    timeout_s: float = 10.0
+    first_retry_s: float = 5.0
+    """Wait after the first failure; it doubles with every further one."""
+    longest_retry_s: float = 3600.0
+    away_message: str = "I can't pass this on just now. Please try again in a moment, or reach us directly."
+    """What the customer is told while a hand-over can't be recorded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderConfig:
     """The sentence model."""
 
@@ -146,6 +176,7 @@ class Config:
     branding: Branding = field(default_factory=Branding)
     web: WebConfig = field(default_factory=WebConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    hand_over: HandOverConfig = field(default_factory=HandOverConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)

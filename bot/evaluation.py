@@ -50,7 +50,8 @@ def run(bot: ChatBot, questions: Sequence[Labelled], progress: Progress | None =
             Outcome(
                 ranking=ranking,
                 confidence=reply.confidence,
-                answered=reply.outcome in ("answered", "clarifying"),
+                # Small talk is met with a word, and answers no question.
+                answered=reply.outcome == "clarifying" or (reply.outcome == "answered" and bool(reply.responses)),
                 threshold=reply.explanation.threshold,
                 latency_ms=latency_ms,
                 options=_options(reply),

@@ -122,4 +122,4 @@ class _Serving:
     def __init__(self, name: str, bot: ChatBot) -> None:
         self.name = name
         self.bot = bot
-        self.completer = Completer(bot.retriever.pairs)
+        self.completer = Completer(bot.pairs)

@@ -1,10 +1,11 @@
 """Matches → decision: answer, ask back or abstain, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bot.messages import Messages
 from kb.errors import ConfigError, describe
 from kb.types import Match, Outcome
 from models.calibrate import Calibration
@@ -26,6 +27,17 @@ class PolicyConfig:
         "Try other words, look at what others ask, or talk to a person."
     )
     empty_message: str = "I don't know anything yet. Please talk to a person."
+    messages: Messages = field(default_factory=Messages)
+    rules: str = ""
+    """Path of the file of business rules, from the data folder on; empty: its `rules.toml`, where there is one."""
+    failures: int = 2
+    """Abstentions in a row after which a person takes over; 0: never by itself."""
+    sure: float = 0.8
+    """Confidence from which the knowledge base goes before small talk and before a plain wish for a person."""
+    most_parts: int = 3
+    """Questions of one message that are answered, at most; the others are named."""
+    part_confidence: float = 0.5
+    """Confidence, beside the threshold, from which a part of a message counts as answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +45,8 @@ class Decision:
     """What to do with a question; `confidence` is the probability that the best match is right.
 
     Where the bot asks back, `options` are positions in the matches.
+    `shown` are the answers where they are not left to the selection, each to its part of the message where there are
+    `parts`. `hand_over` is the reason for which the conversation goes to a person, `rules` those that took part.
     """
 
     outcome: Outcome
@@ -41,6 +55,11 @@ class Decision:
     message: str
     reason: str
     options: tuple[int, ...] = ()
+    shown: tuple[Match, ...] | None = None
+    parts: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    hand_over: str = ""
+    offers_person: bool = False
 
 
 class Policy:
@@ -48,18 +67,18 @@ class Policy:
 
     def __init__(self, config: PolicyConfig, calibrated_threshold: float, promised_threshold: float = 0.0) -> None:
         """Take the configuration, the threshold that holds where it names none, and the least that a promise allows."""
-        self._config = config
+        self.config = config
         self.threshold = max(config.threshold or calibrated_threshold, promised_threshold)
 
     def decide(self, matches: Sequence[Match]) -> Decision:
         """Return the decision on matches, best first."""
         if not matches:
-            return self._abstain(0.0, self._config.empty_message, "The knowledge base is empty.")
+            return self._abstain(0.0, self.config.empty_message, "The knowledge base is empty.")
         confidence = matches[0].relevance
         if confidence < self.threshold:
             needed = f"{_percent(self.threshold)} is needed"
             reason = f"The nearest answer is {_percent(confidence)} likely to be right; {needed}."
-            return self._abstain(confidence, self._config.abstain_message, reason)
+            return self._abstain(confidence, self.config.abstain_message, reason)
         return Decision(
             outcome="answered",
             confidence=confidence,
@@ -74,7 +93,7 @@ class Policy:
         return replace(
             decision,
             outcome="clarifying",
-            message=self._config.clarify_message,
+            message=self.config.clarify_message,
             reason=reason,
             options=tuple(options),
         )
@@ -92,7 +111,7 @@ class Policy:
     def decline(self, matches: Sequence[Match]) -> Decision:
         """Return the decision for a customer who meant none of the options."""
         confidence = matches[0].relevance if matches else 0.0
-        return self._abstain(confidence, self._config.declined_message, "You meant none of what I offered.")
+        return self._abstain(confidence, self.config.declined_message, "You meant none of what I offered.")
 
     def _abstain(self, confidence: float, message: str, reason: str) -> Decision:
         return Decision(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from kb.types import Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
@@ -13,14 +14,15 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
     document["explanation"]["features"] = dict(reply.explanation.features)
     for key in ("responses", "follow_ups"):
         document[key] = list(document[key])
-    document["explanation"]["runners_up"] = list(document["explanation"]["runners_up"])
     if reply.explanation.told is not None:
         document["explanation"]["told"]["history"] = list(reply.explanation.told.history)
+    for key in ("runners_up", "rules"):
+        document["explanation"][key] = list(document["explanation"][key])
     return document
 
 
 def reply_from_json(document: Mapping[str, Any]) -> Reply:
-    """Return the reply that `reply_to_json` wrote; KeyError or TypeError where the document is not one."""
+    """Return the reply that `reply_to_json` wrote, now or before rules; KeyError or TypeError where it is not one."""
     explanation = document["explanation"]
     return Reply(
         turn_id=document["turn_id"],
@@ -38,20 +40,33 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             told=_told_from_json(explanation.get("told")),
             # Turns that were logged before conversations were understood have none.
             context=explanation.get("context", ""),
+            rules=tuple(explanation.get("rules", ())),
+            hand_over=explanation.get("hand_over", ""),
         ),
         snapshot=Snapshot(**document["snapshot"]),
+        offers_person=document.get("offers_person", False),
     )
 
 
 def told_of(context: Context) -> Told:
     """Return what a replay needs of a context; `context_of` makes the context again."""
-    return Told(locale=context.locale, history=tuple(turn.turn_id for turn in context.history))
+    return Told(
+        locale=context.locale,
+        history=tuple(turn.turn_id for turn in context.history),
+        asked_at=context.asked_at.isoformat() if context.asked_at else "",
+        clicked=context.clicked,
+    )
 
 
 def context_of(told: Told, turn: Turn, history: Sequence[Turn]) -> Context:
     """Return the context of a logged turn, given the turns that `told` names."""
     return Context(
-        turn_id=turn.turn_id, conversation_id=turn.conversation_id, locale=told.locale, history=tuple(history)
+        turn_id=turn.turn_id,
+        conversation_id=turn.conversation_id,
+        locale=told.locale,
+        history=tuple(history),
+        asked_at=datetime.fromisoformat(told.asked_at) if told.asked_at else None,
+        clicked=told.clicked,
     )
 
 

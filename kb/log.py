@@ -4,7 +4,7 @@ The id of a conversation is the bearer secret of it: whoever knows it may read t
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -13,9 +13,10 @@ from sqlalchemy import Engine, exc, func, insert, select
 from kb import idempotency
 from kb.database import reading, writing
 from kb.errors import ConflictError, InputError, NotFoundError, describe
+from kb.hand_overs import leave_contact, pass_on
 from kb.idempotency import IdempotentCall
 from kb.log_export import export_turns
-from kb.tables import ClearRow, ClickRow, ConversationRow, HandOverRow, ImpressionRow, TurnRow, VoteRow
+from kb.tables import ClearRow, ClickRow, ConversationRow, ImpressionRow, TurnRow, VoteRow
 from kb.text import clean_line, storable
 from kb.turns import (
     any_turn,
@@ -48,9 +49,20 @@ class ConversationLog:
     `start_conversation` may therefore be repeated with the same ids.
     """
 
-    def __init__(self, engine: Engine, *, claim_wait_s: float = 10.0, claim_lease_s: float = 30.0) -> None:
-        """Take a migrated engine, how long `claim` waits, and how long a claim without a response is respected."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        claim_wait_s: float = 10.0,
+        claim_lease_s: float = 30.0,
+        channels: Sequence[str] = (),
+    ) -> None:
+        """Take a migrated engine, how long `claim` waits, and how long a claim without a response is respected.
+
+        `channels` are those that hand-overs are told to, by way of the outbox.
+        """
         self._engine = engine
+        self._channels = tuple(channels)
         self._wait = timedelta(seconds=claim_wait_s)
         self._lease = timedelta(seconds=claim_lease_s)
 
@@ -77,8 +89,17 @@ class ConversationLog:
                 require_conversation(connection, str(values["conversation_id"]))
         return str(values["conversation_id"])
 
-    def record(self, turn: Turn, impressions: Sequence[Impression], idempotency: IdempotentCall | None = None) -> None:
+    def record(
+        self,
+        turn: Turn,
+        impressions: Sequence[Impression],
+        idempotency: IdempotentCall | None = None,
+        *,
+        hand_over: str = "",
+    ) -> None:
         """Append a turn with what it showed, and complete its idempotency key, all or nothing.
+
+        With a reason to `hand_over`, the conversation is passed to a person, with this turn in its transcript.
 
         The log numbers the turns of a conversation itself, from 1 without gaps: `turn.ordinal` and `turn.vote` are not
         looked at. A turn id that is recorded already is not recorded again, so that a call may be repeated.
@@ -93,6 +114,9 @@ class ConversationLog:
             holder = connection.scalar(same_id)
             if holder is None:
                 insert_turn(connection, turn, impressions)
+                if hand_over:
+                    given = {"reason": hand_over, "turn_id": turn.turn_id}
+                    pass_on(connection, self._channels, turn.conversation_id, **given)
             elif holder != turn.conversation_id:
                 raise ConflictError(
                     describe(expected="a new turn id", got="one of another conversation", remedy="mint another id")
@@ -212,17 +236,17 @@ class ConversationLog:
         """
         with writing(self._engine) as connection:
             lock_conversation(connection, conversation_id)
-            turns = visible_turns(connection, conversation_id, limit=None)
-            hand_over = HandOver(
-                hand_over_id=secrets.token_hex(16),
-                conversation_id=conversation_id,
-                reason=clean_line(reason),
-                contact=clean_line(contact),
-                transcript=tuple(entry for turn in turns for entry in _transcript(turn)),
-                created_at=datetime.now(UTC),
-            )
-            connection.execute(insert(HandOverRow), _values(hand_over))
-        return hand_over
+            return pass_on(connection, self._channels, conversation_id, reason=reason, contact=contact)
+
+    def leave_contact(self, conversation_id: str, contact: str) -> HandOver | None:
+        """Give a contact to the newest hand-over since the last clear, and return it; None where none is without one.
+
+        Raises:
+            NotFoundError: the conversation doesn't exist.
+        """
+        with writing(self._engine) as connection:
+            lock_conversation(connection, conversation_id)
+            return leave_contact(connection, self._channels, conversation_id, contact)
 
     def claim(self, key: str, scope: str, request_hash: str) -> str | None:
         """Claim an idempotency key, or wait for the response of an equal request.
@@ -269,10 +293,8 @@ class ConversationLog:
 _complete = idempotency.complete
 
 
-def _values(record: Vote | Click | HandOver) -> dict[str, Any]:
+def _values(record: Vote | Click) -> dict[str, Any]:
     values = {name: getattr(record, name) for name in record.__slots__}
-    if isinstance(record, HandOver):
-        values["transcript"] = list(record.transcript)
     return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
@@ -282,10 +304,3 @@ def _check_vote(value: int, reason: str | None) -> None:
     if reason is not None and reason not in get_args(VoteReason):
         reasons = ", ".join(get_args(VoteReason))
         raise InputError(describe(expected=f"a reason out of {reasons}", got=repr(reason), remedy="send one of them"))
-
-
-def _transcript(turn: Turn) -> list[Mapping[str, Any]]:
-    answers = [str(response.get("answer", "")) for response in turn.reply.get("responses", ())]
-    said = "\n\n".join(part for part in (str(turn.reply.get("message", "")), *answers) if part)
-    at = {"turn_id": turn.turn_id, "created_at": turn.created_at.isoformat()}
-    return [{"role": "customer", "text": turn.question, **at}, {"role": "bot", "text": said, **at}]

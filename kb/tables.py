@@ -251,3 +251,21 @@ class IdempotencyKeyRow(Base):
     response: Mapped[str | None] = mapped_column(Text)
     claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OutboxRow(Base):
+    """Something to be told to another system, until it was; one row a channel."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("event_id", "channel"), Index(None, "delivered_at", "next_at"))
+
+    outbox_id: Mapped[int] = mapped_column(Serial, primary_key=True)
+    event: Mapped[str] = mapped_column(String)
+    event_id: Mapped[str] = mapped_column(Key)
+    channel: Mapped[str] = mapped_column(String)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    attempts: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_error: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

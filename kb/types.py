@@ -96,20 +96,25 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retrieved:
-    """What the retriever found: candidates best first, the question's vector (d,), the candidates' vectors (n, d)."""
+    """What the retriever found: candidates best first, the question's vector (d,), the candidates' vectors (n, d).
+
+    `rules` names those that kept out a better candidate than all that are left.
+    """
 
     question: str
     candidates: tuple[Candidate, ...]
     question_vector: FloatArray
     vectors: FloatArray
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
-    """A candidate with its relevance in 0..1; similarity is kept."""
+    """A candidate with its relevance in 0..1; similarity is kept. `rule` names what put it where it is."""
 
     candidate: Candidate
     relevance: float
+    rule: str = ""
 
     @property
     def pair(self) -> QAPair:
@@ -124,17 +129,25 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What is known besides the question: ids minted by the caller, and the conversation so far (oldest first)."""
+    """What is known besides the question: ids and time minted by the caller, and the conversation so far, oldest first.
+
+    `clicked`: the question was chosen among those shown, and not typed.
+    """
 
     turn_id: str = ""
     conversation_id: str = ""
     locale: str = ""
     history: "tuple[Turn, ...]" = ()
+    asked_at: datetime | None = None
+    clicked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """One answer as shown; `answer` is the pair's Markdown, verbatim."""
+    """One answer as shown; `answer` is the pair's Markdown, verbatim.
+
+    `part` is what it answers of a message that asked several things; empty where it answers the whole.
+    """
 
     pair_id: str
     question: str
@@ -145,6 +158,7 @@ class Response:
     similarity: float
     relevance: float
     rank: int
+    part: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,18 +186,25 @@ class RunnerUp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """What the bot was told besides the question, as a replay needs it: `history` are ids of turns, oldest first."""
+    """What the bot was told besides the question, as a replay needs it.
+
+    `history` are ids of turns, oldest first; `asked_at` is a time in ISO 8601, empty where none was told.
+    """
 
     locale: str = ""
     history: tuple[str, ...] = ()
+    asked_at: str = ""
+    clicked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
     """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
 
-    `told` is None in the record of a turn from before it was kept.
-    `context` says what was taken from which earlier turn to understand it; it is empty where nothing was.
+    `told` is None in the record of a turn from before it was kept. `context` says what was taken from which earlier
+    turn to understand it; it is empty where nothing was. `rules` names the business rules that took part; `hand_over`
+    is the reason for which the conversation goes to a person now, such as asked, no_answer or the reason of a rule;
+    empty where it doesn't, or has gone for it before.
     """
 
     understood: str
@@ -193,11 +214,16 @@ class Explanation:
     runners_up: tuple[RunnerUp, ...] = ()
     told: Told | None = None
     context: str = ""
+    rules: tuple[str, ...] = ()
+    hand_over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What the bot says: `message` is its own sentence when it has no answer (empty when answered)."""
+    """What the bot says: `message` is its own sentence, mostly empty when it answers.
+
+    Small talk is answered with a message and no responses. `offers_person`: a person is offered beside the answer.
+    """
 
     turn_id: str
     outcome: Outcome
@@ -207,6 +233,7 @@ class Reply:
     confidence: float
     explanation: Explanation
     snapshot: Snapshot
+    offers_person: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,4 +295,20 @@ class HandOver:
     reason: str
     contact: str
     transcript: tuple[Mapping[str, Any], ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that happened and is to be told to another system: one row of the outbox, for one channel.
+
+    `event_id` is the same each time that it is sent: the receiver knows by it what it has already.
+    """
+
+    outbox_id: int
+    event: str
+    event_id: str
+    channel: str
+    payload: Mapping[str, Any]
+    attempts: int
     created_at: datetime

@@ -49,7 +49,13 @@ def reply_to(question: str, context: Context, outcome: Outcome = "answered") -> 
         responses=(response,) if is_answered else (),
         follow_ups=follow_ups,
         confidence=0.875,
-        explanation=Explanation(understood=question, reason="nearest phrasing", threshold=0.5, features={"top": 0.75}),
+        explanation=Explanation(
+            understood=question,
+            reason="nearest phrasing",
+            threshold=0.5,
+            features={"top": 0.75},
+            hand_over="asked" if outcome == "handed_over" else "",
+        ),
         snapshot=SNAPSHOT,
     )
 

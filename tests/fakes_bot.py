@@ -11,6 +11,7 @@ from bot.build import bot_of
 from bot.chatbot import ChatBot
 from bot.config import Config
 from bot.indexing import Assembled, assemble
+from bot.rules import RuleSet
 from bot.serving import Models, ModelsOf
 from kb.types import ZERO_SHOT, Encoder, QAPair, Snapshot, Transition
 from kb.vectors import VectorCache
@@ -71,9 +72,10 @@ def bot_over(
     config: Config | None = None,
     encoder: Encoder | None = None,
     calibration: Calibration = DEFAULT,
+    rules: RuleSet | None = None,
 ) -> ChatBot:
     """A bot as `bot.build` wires it."""
     config = config or Config()
     parts = replace(assembled(folder, pairs, encoder, config), calibration=calibration)
     snapshot = Snapshot(checkpoint=ZERO_SHOT, index="index-1", knowledge_version="7")
-    return bot_of(parts, config, transitions=transitions, snapshot=snapshot)
+    return bot_of(parts, config, transitions=transitions, snapshot=snapshot, rules=rules)

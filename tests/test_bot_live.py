@@ -9,7 +9,7 @@ from bot.build import load_bot
 from bot.config import Config
 from bot.indexing import INDEX, update_index
 from bot.live import LiveBot
-from kb.errors import IndexDamagedError, IndexMissingError, MessageError
+from kb.errors import ConfigError, IndexDamagedError, IndexMissingError, MessageError
 from kb.manifest import CURRENT, activate, current_id
 from kb.store import KnowledgeStore
 from kb.types import Context
@@ -287,3 +287,30 @@ def test_20_publishes_while_threads_answer_give_no_error_and_each_reply_is_of_on
     assert {(index, answer) for index, answer in replies} <= set(published.items())
     assert answer_of(bot) == "Answer 20."
     assert bot.problem() is None
+
+
+def test_rules_are_taken_up_with_the_next_snapshot(publish, live, tmp_path):
+    publish()
+    bot = live()
+    (tmp_path / "rules.toml").write_text('[[hand_over]]\ncontains = ["order"]\nreason = "test"\n')
+    assert bot.answer(QUESTION).outcome == "answered"
+    publish("Changed.")
+    assert bot.refresh()
+    assert bot.answer(QUESTION).explanation.rules == ("hand_over 1",)
+
+
+@pytest.mark.parametrize("text", ["[[never]]\npairs = ['gone']\n", "[[never]\n", "[[sometimes]]\n"])
+def test_with_broken_rules_the_old_bot_goes_on_and_a_new_one_does_not_begin(publish, live, tmp_path, text):
+    first = publish("Before.")
+    bot = live()
+    (tmp_path / "rules.toml").write_text(text)
+    publish("After.")
+    assert not bot.refresh()
+    assert (answer_of(bot), bot.snapshot().index) == ("Before.", first)
+    assert "rules" in bot.problem()
+    with pytest.raises(ConfigError, match="rules"):
+        live()
+    (tmp_path / "rules.toml").write_text("")
+    publish("Mended.")
+    assert bot.refresh()
+    assert answer_of(bot) == "Mended."

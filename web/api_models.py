@@ -68,12 +68,17 @@ class HandOverRequest(_Request):
     conversation_id: Identifier | None = Field(
         default=None, description="None or absent: starts a conversation.", examples=[None]
     )
-    contact: str = Field(default="", max_length=MAX_CONTACT, examples=["kim@example.org"])
+    contact: str = Field(
+        default="",
+        max_length=MAX_CONTACT,
+        description="Where the conversation was handed over without one, it is added to that hand-over.",
+        examples=["kim@example.org"],
+    )
     reason: str = Field(default="asked", max_length=MAX_COMMENT, examples=["asked"])
 
 
 class ChatReply(BaseModel):
-    """The bot's reply. Without an answer, `message` holds its own words; answers are Markdown."""
+    """The bot's reply. `message` holds its own words, mostly without an answer; answers are Markdown."""
 
     conversation_id: str = Field(description="A secret: it opens the conversation.", examples=[_EXAMPLE_ID])
     turn_id: str = Field(description="What a vote or a click refers to.", examples=[_EXAMPLE_TURN])
@@ -84,7 +89,9 @@ class ChatReply(BaseModel):
     confidence: float = Field(description="Probability that the first response is right.")
     explanation: Explanation
     snapshot: Snapshot
+    offers_person: bool = Field(description="True: a person is offered beside the answer.")
     degraded: bool = Field(description="True: the answer could not be recorded, and no vote can refer to it.")
+    hand_over_id: str = Field(description="Of the hand-over that this turn made; empty where it made none.")
 
 
 class VoteReply(BaseModel):
@@ -122,7 +129,9 @@ class LoggedTurn(BaseModel):
     question: str
     created_at: datetime
     vote: int
-    reply: dict[str, Any] = Field(description="As POST /api/v1/chat returned it, without conversation_id and degraded.")
+    reply: dict[str, Any] = Field(
+        description="As POST /api/v1/chat returned it, without conversation_id, degraded and hand_over_id."
+    )
 
 
 class Conversation(BaseModel):

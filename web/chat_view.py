@@ -1,10 +1,12 @@
 """A reply as the chat page shows it: plain dicts for JSON, answers as sanitised HTML, confidence in words."""
 
+from html import escape
 from typing import Any
 
 from bot.attribution import Attribution
 from bot.clarifying import NONE_OF_THESE
 from kb.codec import reply_from_json
+from kb.hand_overs import hand_over_id_of
 from kb.types import Explanation, HandOver, Reply, Response, Turn
 from web.chat_markdown import render_markdown
 
@@ -36,9 +38,14 @@ def reply_view(question: str, reply: Reply, *, vote: int = 0, votable: bool = Tr
         "question": question,
         "outcome": reply.outcome,
         "html": _answer_html(reply, first),
-        "more": [{"question": other.question, "html": render_markdown(other.answer)} for other in others if other],
+        "more": [
+            {"question": other.question, "html": render_markdown(other.answer)}
+            for other in others
+            if other and not other.part
+        ],
         "choices": _choices(reply),
-        "offer_person": reply.outcome in ("abstained", "handed_over"),
+        "offer_person": reply.offers_person or reply.outcome in ("abstained", "handed_over"),
+        "reference": _reference(hand_over_id_of(reply.turn_id)) if reply.explanation.hand_over else "",
         "why": _why(question, reply, first),
         "vote": vote,
         "vote_reason": None,
@@ -51,7 +58,7 @@ def hand_over_view(hand_over: HandOver) -> dict[str, Any]:
     return {
         "conversation_id": hand_over.conversation_id,
         "contact": hand_over.contact,
-        "reference": hand_over.hand_over_id.replace("-", "")[:_SHORT_ID].upper(),
+        "reference": _reference(hand_over.hand_over_id),
     }
 
 
@@ -63,16 +70,24 @@ def words_view(reply: Reply, attribution: Attribution | None) -> dict[str, Any]:
     return {"words": words[:_SHOWN_WORDS], "changed": changed}
 
 
+def _reference(hand_over_id: str) -> str:
+    return hand_over_id.replace("-", "")[:_SHORT_ID].upper()
+
+
 def confidence_words(confidence: float) -> str:
     """Return how sure the bot is, in words; `confidence` is a probability."""
     return next(words for bound, words in CONFIDENCE_WORDS if confidence >= bound)
 
 
 def _answer_html(reply: Reply, first: Response | None) -> str:
-    parts = [reply.message] if reply.message else []
-    if first is not None:
-        parts.append(first.answer)
-    return "".join(render_markdown(part) for part in parts)
+    said = render_markdown(reply.message) if reply.message else ""
+    if first is None:
+        return said
+    if not first.part:
+        return said + render_markdown(first.answer)
+    # What answers several questions is shown whole, each answer under what it answers.
+    answers = (f"<h3>{escape(each.part)}</h3>{render_markdown(each.answer)}" for each in reply.responses)
+    return said + "".join(answers)
 
 
 def _choices(reply: Reply) -> list[dict[str, str]]:
@@ -93,6 +108,7 @@ def _why(question: str, reply: Reply, first: Response | None) -> dict[str, Any]:
         "reason": _capital(explanation.reason),
         "words": confidence_words(max(0.0, reply.confidence)),
         "percent": _percent(reply.confidence),
+        "rules": list(explanation.rules),
         "runners_up": _runners_up(explanation),
         "snapshot": " · ".join((reply.snapshot.checkpoint, reply.snapshot.index, reply.snapshot.knowledge_version)),
     }

@@ -12,7 +12,9 @@ from bot.attribution import Attribution
 from bot.build import Frontdesk, open_frontdesk
 from bot.cli.app import app
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, run, say, show
+from kb.outbox import Outbox
 from kb.types import Reply
+from web.delivery import Deliverer, channels_of
 from web.records import Answered, answered_to_json
 from web.service import ChatService
 
@@ -30,7 +32,7 @@ def ask(
 ) -> None:
     """Ask the bot one question; the turn is logged like any other."""
     settings = config_of(var, config)
-    frontdesk = open_frontdesk(var, settings)
+    frontdesk = open_frontdesk(var, settings, channels_of(settings.hand_over, settings.branding, var))
     try:
         service = _service(frontdesk)
         answered = service.ask(question, conversation, channel=CHANNEL)
@@ -58,7 +60,9 @@ def serve(
     web = settings.web
     web = replace(web, host=web.host if host is None else host, port=web.port if port is None else port)
     # Gradio takes seconds to import: an index that can't be served is told of before.
-    frontdesk = open_frontdesk(var, settings)
+    channels = channels_of(settings.hand_over, settings.branding, var)
+    frontdesk = open_frontdesk(var, settings, channels)
+    deliverer = Deliverer(Outbox(frontdesk.engine), channels, settings.hand_over)
     try:
         from web.app import create_app
         from web.http import listen
@@ -68,8 +72,10 @@ def serve(
         with listen(web) as listener:
             address = listener.getsockname()
             errors.print(f"frontdesk answers at http://{_host(address[0])}:{address[1]}/ (stop it with Ctrl-C)")
+            deliverer.start()
             serve_app(application, web, listener)
     finally:
+        deliverer.close()
         frontdesk.close()
 
 
@@ -79,7 +85,7 @@ def main() -> None:
 
 
 def _service(frontdesk: Frontdesk) -> ChatService:
-    return ChatService(frontdesk.bot, frontdesk.log, frontdesk.config.web)
+    return ChatService(frontdesk.bot, frontdesk.log, frontdesk.config.web, frontdesk.config.hand_over)
 
 
 def _host(address: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kb.codec import reply_from_json, reply_to_json
+from kb.hand_overs import hand_over_id_of
 from kb.types import HandOver, Impression, ImpressionRole, Reply, Vote
 
 
@@ -25,6 +26,11 @@ class Answered:
     conversation_id: str
     reply: Reply
     degraded: bool = False
+
+    @property
+    def hand_over_id(self) -> str:
+        """Id of the hand-over that the turn made; empty where it made none."""
+        return hand_over_id_of(self.reply.turn_id) if self.reply.explanation.hand_over else ""
 
 
 def impressions_of(reply: Reply) -> list[Impression]:
@@ -58,8 +64,12 @@ def impressions_of(reply: Reply) -> list[Impression]:
 
 
 def answered_to_json(answered: Answered) -> dict[str, Any]:
-    """Return the reply's own keys with `conversation_id` and `degraded` beside them: what REST sends."""
-    place = {"conversation_id": answered.conversation_id, "degraded": answered.degraded}
+    """Return the reply's own keys with those of its place beside them: what REST sends."""
+    place = {
+        "conversation_id": answered.conversation_id,
+        "degraded": answered.degraded,
+        "hand_over_id": answered.hand_over_id,
+    }
     return reply_to_json(answered.reply) | place
 
 

@@ -8,20 +8,20 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from bot.attribution import Attribution
-from bot.config import WebConfig
+from bot.config import HandOverConfig, WebConfig
 from kb.codec import reply_to_json
 from kb.errors import NotFoundError, StorageError
 from kb.log import ConversationLog, IdempotentCall, new_conversation_id
 from kb.text import clean_line, storable
 from kb.types import Context, HandOver, Reply, Snapshot, Turn, Vote, VoteReason
-from web.answerer import Answerer
+from web.asking import Answerer, Question
 from web.message import MAX_COMMENT, MAX_CONTACT, MAX_PREFIX, checked_message
 from web.once import Claim, Once, dumps
 from web.recent import RecentIds
@@ -45,21 +45,17 @@ CONTEXT_TURNS = 20
 """How many of the newest turns the bot is told."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Question:
-    """One call of `ask`."""
-
-    text: str
-    conversation_id: str | None
-    channel: str
-    chosen: Choice | None
-    claim: Claim | None
-
-
 class ChatService:
     """Ask, vote, hand over, read back and clear: one object for all channels."""
 
-    def __init__(self, answerer: Answerer, log: ConversationLog, web: WebConfig | None = None) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        log: ConversationLog,
+        web: WebConfig | None = None,
+        hand_over: HandOverConfig | None = None,
+    ) -> None:
+        self._away_message = (hand_over or HandOverConfig()).away_message
         self._answerer = answerer
         self._log = log
         self._once = Once(log)
@@ -91,12 +87,13 @@ class ChatService:
             ConflictError: the key came with another request before.
             VectorIndexError: there is no usable index.
         """
-        question = _Question(
+        question = Question(
             text=checked_message(message, self._web.max_message_length),
             conversation_id=_known_form(conversation_id),
             channel=channel,
             chosen=chosen,
             claim=Claim.of(idempotency_key, f"ask {channel}"),
+            asked_at=datetime.now(UTC),
         )
         if question.claim is None:
             return self._answered(question)
@@ -150,6 +147,8 @@ class ChatService:
     ) -> HandOver:
         """Pass a conversation to a person, with its transcript; None starts one.
 
+        Where it was passed on without a contact, one that is given now is added to that hand-over.
+
         Raises:
             NotFoundError: the conversation doesn't exist.
             ConflictError: the key came with another request before.
@@ -161,6 +160,9 @@ class ChatService:
         def work() -> dict[str, Any]:
             passed = _given_or_new(given)
             self._start(given, passed, channel)
+            left = self._log.leave_contact(passed, contact) if contact and given is not None else None
+            if left is not None:
+                return hand_over_to_json(left)
             return hand_over_to_json(self._log.hand_over(passed, reason=reason, contact=contact))
 
         claim = Claim.of(idempotency_key, f"hand over {channel}")
@@ -223,7 +225,7 @@ class ChatService:
         """Return what answers come from at this moment."""
         return self._answerer.snapshot()
 
-    def _answered(self, question: _Question) -> Answered:
+    def _answered(self, question: Question) -> Answered:
         try:
             history = self._context_turns(question.conversation_id)
             if question.chosen is not None:
@@ -242,21 +244,32 @@ class ChatService:
             return self._degraded(question, answered, error)
         return answered
 
-    def _reply(self, question: _Question, history: tuple[Turn, ...] = ()) -> Answered:
+    def _reply(self, question: Question, history: tuple[Turn, ...] = ()) -> Answered:
         conversation_id = _given_or_new(question.conversation_id)
-        context = Context(turn_id=secrets.token_urlsafe(12), conversation_id=conversation_id, history=history)
+        context = Context(
+            turn_id=secrets.token_urlsafe(12),
+            conversation_id=conversation_id,
+            history=history,
+            asked_at=question.asked_at,
+            clicked=question.chosen is not None,
+        )
         return Answered(conversation_id=conversation_id, reply=self._answerer.answer(question.text, context))
 
-    def _unrecorded(self, question: _Question, error: StorageError) -> Answered:
+    def _unrecorded(self, question: Question, error: StorageError) -> Answered:
         return self._degraded(question, self._reply(question), error)
 
-    def _degraded(self, question: _Question, answered: Answered, error: StorageError) -> Answered:
+    def _degraded(self, question: Question, answered: Answered, error: StorageError) -> Answered:
         _log.warning("answered without recording", reason=str(error), turn=answered.reply.turn_id)
         if question.conversation_id is None:
             self._unstarted.add(answered.conversation_id)
+        if answered.reply.outcome == "handed_over":
+            # Nobody will know of it: what the bot says must not promise that.
+            explanation = replace(answered.reply.explanation, hand_over="")
+            reply = replace(answered.reply, outcome="abstained", message=self._away_message, explanation=explanation)
+            answered = replace(answered, reply=reply)
         return replace(answered, degraded=True)
 
-    def _record(self, question: _Question, answered: Answered, latency_ms: float) -> None:
+    def _record(self, question: Question, answered: Answered, latency_ms: float) -> None:
         reply = answered.reply
         turn = Turn(
             turn_id=reply.turn_id,
@@ -266,7 +279,7 @@ class ChatService:
             outcome=reply.outcome,
             confidence=reply.confidence,
             reply=reply_to_json(reply),
-            created_at=datetime.now(UTC),
+            created_at=question.asked_at,
             latency_ms=latency_ms,
         )
         call = None
@@ -274,7 +287,7 @@ class ChatService:
             response = dumps(answered_to_json(answered))
             call = IdempotentCall(key=question.claim.key, scope=question.claim.scope, response_json=response)
         self._start(question.conversation_id, answered.conversation_id, question.channel)
-        self._log.record(turn, impressions_of(reply), call)
+        self._log.record(turn, impressions_of(reply), call, hand_over=reply.explanation.hand_over)
 
     def _start(self, given: str | None, conversation_id: str, channel: str) -> None:
         """Start a conversation that the caller didn't name, or that could not be started when it was."""

@@ -48,12 +48,18 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 def config_of(var: Path, path: Path | None) -> Config:
     """Return the configuration: of the file named, else of the data folder's, else the defaults.
 
-    A database URL holds a password: it may come by FRONTDESK_DATABASE, which then counts instead of the file's.
+    A database URL holds a password: it may come by FRONTDESK_DATABASE, which then counts instead of the file's; the key
+    of the webhook by FRONTDESK_WEBHOOK_SECRET.
     """
     own = var / CONFIG_NAME
     config = load_config(path or (own if own.is_file() else None))
-    database = os.environ.get("FRONTDESK_DATABASE", "")
-    return replace(config, storage=replace(config.storage, database=database)) if database else config
+    database = os.environ.get("FRONTDESK_DATABASE", "") or config.storage.database
+    secret = os.environ.get("FRONTDESK_WEBHOOK_SECRET", "") or config.hand_over.secret
+    return replace(
+        config,
+        storage=replace(config.storage, database=database),
+        hand_over=replace(config.hand_over, secret=secret),
+    )
 
 
 def show(document: Any) -> None:

@@ -21,7 +21,7 @@ from kb.database import connect, migrate
 from kb.log import ConversationLog
 from kb.types import QAPair
 from web.app import create_app
-from web.service import ChatService
+from web.service import Answerer, ChatService
 
 PATIENCE_MS = 15_000
 
@@ -72,14 +72,19 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Start a server with these pairs, branding and limits; it ends with the test."""
+    """Start a server with these pairs or this bot, branding and limits; it ends with the test."""
     ends: list[Callable[[], Any]] = []
 
-    def start(pairs: Sequence[QAPair] | None = None, branding: Branding | None = None, **limits: Any) -> Site:
+    def start(
+        pairs: Sequence[QAPair] | None = None,
+        branding: Branding | None = None,
+        answerer: Answerer | None = None,
+        **limits: Any,
+    ) -> Site:
         engine = connect(tmp_path / "frontdesk.db")
         migrate(engine)
         web = WebConfig(**{"max_message_length": 200, "requests_per_minute": 0} | limits)
-        service = ChatService(WordAnswerer(pairs or PAIRS), ConversationLog(engine), web)
+        service = ChatService(answerer or WordAnswerer(pairs or PAIRS), ConversationLog(engine), web)
         server = serving(create_app(service, Config(branding=branding or Branding(), web=web)))
         url = server.__enter__()
         ends.extend((engine.dispose, lambda: server.__exit__(None, None, None)))

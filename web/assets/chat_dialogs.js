@@ -88,9 +88,13 @@ function keptHandOvers() {
   }
 }
 
-function showHandOver({ reference, after, contact = "" }) {
+function showHandOver({ reference, after, contact = "", asked = true }) {
   const reply = contact ? ` We will reply to ${contact}.` : "";
-  const note = make("p.fd-event", {}, icon("person"), make("span", {}, `You asked for a person.${reply} Reference ${reference}.`));
+  const known = root.querySelector(`.fd-event[data-reference="${CSS.escape(reference)}"]`);
+  // A contact that is left for a hand-over belongs to its note.
+  if (known && !contact) return known;
+  const note = make("p.fd-event", { "data-reference": reference }, icon("person"), make("span", {}, `${asked ? "You asked for a person." : "Passed on to a person."}${reply} Reference ${reference}.`));
+  if (known) return known.replaceWith(note);
   // Where it happened, below the answer and any earlier note there.
   if (!after) return $(".fd-log").prepend(note);
   const place = root.querySelector(`[data-turn="${CSS.escape(after)}"]`);

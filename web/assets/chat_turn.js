@@ -22,10 +22,11 @@ function showAnswer(node, turn, { fresh = false } = {}) {
   const mark = make("img.fd-avatar", { src: branding.logo, alt: "", width: 28, height: 28 });
   const body = make("div.fd-body", {}, make("span.fd-sr", {}, `${branding.name}: `), prose);
   turn.more.forEach((other) => body.append(moreAnswer(other)));
-  if (turn.offer_person) body.append(personOffer());
+  if (turn.offer_person) body.append(personOffer(turn));
   body.append(answerActions(turn));
   node.append(make("div.fd-answer", {}, mark, body));
   offerNext(node, turn);
+  if (turn.reference) showHandOver({ reference: turn.reference, after: turn.turn_id, asked: false });
   if (fresh) {
     announce(spoken(prose));
     reveal(body, prose, node.querySelector(".fd-next"));
@@ -38,8 +39,9 @@ function moreAnswer(other) {
   return make("details.fd-more", {}, make("summary", {}, icon("chevron"), other.question), prose);
 }
 
-function personOffer() {
-  return make("button.fd-pill.fd-offer", { onclick: openHandOver }, icon("person"), "Talk to a person");
+function personOffer(turn) {
+  const text = turn.outcome === "handed_over" ? "Leave your contact" : "Talk to a person";
+  return make("button.fd-pill.fd-offer", { onclick: openHandOver }, icon("person"), text);
 }
 
 // Blocks end in a full stop for the ear, or a list would be read as one sentence.
@@ -81,7 +83,7 @@ function discloses(button, panel, closed = () => {}) {
 
 function whyPanel(turn) {
   const why = turn.why;
-  const title = turn.outcome === "answered" ? "Why this answer" : "Why this reply";
+  const title = turn.why.matched_question ? "Why this answer" : "Why this reply";
   const button = make("button.fd-quiet", {}, title, icon("chevron"));
   const list = make("dl.fd-facts");
   const fact = (term, ...value) => list.append(make("dt", {}, term), make("dd", { dir: "auto" }, ...value));
@@ -93,6 +95,7 @@ function whyPanel(turn) {
   if (why.reason) fact("Reason", why.reason);
   // It takes a moment to find out: only for those who ask. What was not recorded can't be asked about.
   if (turn.votable) fact("Words that mattered", wordsOf(turn));
+  if (why.rules.length) fact("Rules", why.rules.join(", "));
   if (why.runners_up.length) fact("Also considered", runnersUp(why.runners_up));
   fact("Version", make("code", {}, why.snapshot));
   const panel = make("div.fd-why", { role: "group", "aria-label": title }, list);

@@ -1,10 +1,14 @@
-"""The bot as the web needs it."""
+"""Whom ChatService asks, and what."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.attribution import Attribution
 from kb.types import Context, Reply, Snapshot
+from web.once import Claim
+from web.records import Choice
 
 
 class Answerer(Protocol):
@@ -24,3 +28,15 @@ class Answerer(Protocol):
 
     def snapshot(self) -> Snapshot:
         """Return what answers come from at this moment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One call of `ChatService.ask`."""
+
+    text: str
+    conversation_id: str | None
+    channel: str
+    chosen: Choice | None
+    claim: Claim | None
+    asked_at: datetime
