@@ -73,13 +73,17 @@ class WordAnswerer:
         best = ranked[0]
         count = _overlap(question, best)
         if not count:
-            return reply(context.turn_id, "abstained", message=NO_ANSWER, confidence=0.12)
+            return reply(context.turn_id, "abstained", message=NO_ANSWER, confidence=0.12, understood=question)
         if len(question.split()) == 1 and _overlap(question, ranked[1]) == count:
             tied = [each for each in ranked if _overlap(question, each) == count]
-            return reply(context.turn_id, "clarifying", message=WHICH_ONE, follow_ups=tied, confidence=0.4)
+            return reply(
+                context.turn_id, "clarifying", message=WHICH_ONE, follow_ups=tied, confidence=0.4, understood=question
+            )
         others = [each for each in ranked[1:] if each.topic == best.topic] + list(self._pairs)
         next_ones = list({each.pair_id: each for each in others if each is not best}.values())[:3]
-        return reply(context.turn_id, "answered", [best], follow_ups=next_ones, runners_up=ranked[1:3])
+        return reply(
+            context.turn_id, "answered", [best], follow_ups=next_ones, runners_up=ranked[1:3], understood=question
+        )
 
     def complete(self, prefix: str, limit: int = 5) -> list[str]:
         return [each.question for each in self._pairs if prefix.casefold() in each.question.casefold()][:limit]
@@ -110,7 +114,7 @@ class FakeService:
 
     def ask(self, message: str, conversation_id: str | None = None, **options: Any) -> SimpleNamespace:
         self._note("ask", message, conversation_id, options)
-        found = WordAnswerer().answer(message, Context(turn_id="t-1"))
+        found = _found("t-1", message)
         return SimpleNamespace(conversation_id=conversation_id or "c-new", reply=found, degraded=self._degraded)
 
     def vote(self, conversation_id: str, turn_id: str, value: int, reason: Any = None, comment: str = "") -> Vote:
@@ -133,6 +137,14 @@ class FakeService:
     def history(self, conversation_id: str) -> list[Turn]:
         self._note("history", conversation_id)
         return self._turns
+
+    def turn(self, conversation_id: str, turn_id: str) -> Turn:
+        self._note("turn", conversation_id, turn_id)
+        return self._turns[0] if self._turns else logged(conversation_id, "How much is delivery?", _found(turn_id))
+
+    def attribution(self, reply: Reply) -> Attribution | None:
+        nearest = [each.pair_id for each in reply.responses]
+        return WordAnswerer().attribute(reply.explanation.understood, nearest[0]) if nearest else None
 
     def clear(self, conversation_id: str) -> None:
         self._note("clear", conversation_id)
@@ -180,6 +192,10 @@ def logged(conversation_id: str, question: str, found: Reply, **fields: Any) -> 
     """Return a turn as the log gives it back."""
     values = {"outcome": found.outcome, "confidence": found.confidence, "reply": reply_to_json(found)}
     return turn(conversation_id, found.turn_id, question, **values | fields)
+
+
+def _found(turn_id: str, question: str = "How much is delivery?") -> Reply:
+    return WordAnswerer().answer(question, Context(turn_id=turn_id))
 
 
 def _words(text: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from bot.config import Config
 from bot.policy import PolicyConfig
 from kb.codec import reply_to_json
 from kb.errors import MessageError
-from kb.types import Context, Snapshot
+from kb.types import Context, Snapshot, Told
 
 QUESTIONS = {each.pair_id: each.question for each in SHOP}
 NOTHING_TO_READ = ["", "   ", "\n\t", "\x00", "\ud800", "\u200b", "\x00\ud800 \x07"]
@@ -260,6 +260,48 @@ def test_the_explanation_tells_what_speaks_for_the_answer_and_who_lost_and_why(b
     assert len(explanation.runners_up) == 5
     assert "track" not in [each.pair_id for each in explanation.runners_up]
     assert {each.reason for each in explanation.runners_up} == {"below the threshold"}
+
+
+def reasons(bot, question):
+    return {each.pair_id: each.reason for each in bot.answer(question).explanation.runners_up}
+
+
+@pytest.fixture
+def showing(tmp_path):
+    """Makes a bot of the shop, and of a pair that asks like `track`, that answers whatever is asked."""
+    twin = pair("Is my order where?", "In the van.", pair_id="twin")
+
+    def call(**selection):
+        settings = SelectionConfig(**{"runners_up": 20} | selection)
+        config = Config(policy=PolicyConfig(threshold=1e-12), selection=settings)
+        return bot_over(tmp_path, (*SHOP, twin), config=config)
+
+    return call
+
+
+def test_a_runner_up_that_says_the_same_names_what_is_shown_instead(showing):
+    found = reasons(showing(nearly=0.0), "where is my parcel")
+    assert found["twin"] == "says the same as “Where is my order?”"
+    assert list(found.values()).count(found["twin"]) == 1
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "only one answer is shown"), (2, "only 2 answers are shown")])
+def test_a_runner_up_for_which_there_was_no_room_says_so_and_is_shown_where_there_is(showing, count, said):
+    found = reasons(showing(nearly=0.0, responses=count), "where is my parcel")
+    left_out = {pair_id for pair_id, reason in found.items() if reason == said}
+    assert len(left_out) == len(SHOP) - count
+    assert left_out < set(shown(showing(nearly=0.0, responses=9).answer("where is my parcel")))
+
+
+def test_a_runner_up_that_is_not_nearly_as_relevant_says_so(showing):
+    found = reasons(showing(), "Can I wash my tent?")
+    assert set(found.values()) == {"much less relevant than the first answer"}
+
+
+def test_the_record_names_the_turns_that_the_bot_was_told_of(bot):
+    history = (turn("c-1", "t-1"), turn("c-1", "t-2"))
+    told = bot.answer("Where is my order?", Context(locale="en-GB", history=history)).explanation.told
+    assert told == Told(locale="en-GB", history=("t-1", "t-2"))
 
 
 def test_runners_up_of_an_abstention_are_the_nearest_ones_best_first(bot):

@@ -53,7 +53,7 @@ def shop(var, faq):
 
 
 def test_every_command_that_is_promised_is_there():
-    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate", "checkpoints"}
+    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate", "checkpoints", "replay"}
     assert promised <= {" ".join(path) for path in COMMANDS}
     assert {("evaluate", "intents"), ("evaluate", "retrieval"), ("evaluate", "dialogues")} <= set(COMMANDS)
 

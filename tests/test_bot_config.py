@@ -5,8 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import POSITIVE, SHARES, Branding, Config, from_mapping, load_config, to_mapping, training_of
+from bot.config import (
+    POSITIVE,
+    SHARES,
+    Branding,
+    Config,
+    from_mapping,
+    load_config,
+    settings_hash,
+    to_mapping,
+    training_of,
+)
 from kb.errors import ConfigError
+from kb.retriever import RetrievalConfig
 from models.training.config import TrainingConfig
 
 SECTIONS = [field.name for field in fields(Config) if field.name != "training"]
@@ -179,3 +190,26 @@ def test_an_unknown_key_of_a_training_is_an_error_when_the_file_is_read(tmp_path
 def test_an_unknown_preset_is_an_error_that_names_those_there_are():
     with pytest.raises(ConfigError, match="quick, balanced, best; got slow"):
         training_of(Config(), "slow")
+
+
+# What decides about an answer
+
+
+@pytest.mark.parametrize("name", ["policy", "selection", "follow_ups", "encoder"])
+def test_settings_that_decide_change_the_hash(name):
+    changed = {"policy": {"threshold": 0.5}, "selection": {"nearly": 0.5}, "follow_ups": {"count": 2}}
+    other = from_mapping(Config, {name: changed.get(name, {"runtime": "torch"})}, "test")
+    assert settings_hash(other, RetrievalConfig()) != settings_hash(Config(), RetrievalConfig())
+
+
+def test_of_retrieval_counts_what_the_snapshot_was_built_with():
+    other = Config(retrieval=RetrievalConfig(top_k=3))
+    assert settings_hash(other, RetrievalConfig()) != settings_hash(other, RetrievalConfig(top_k=3))
+    assert settings_hash(other, RetrievalConfig()) == settings_hash(Config(), RetrievalConfig())
+
+
+def test_settings_that_change_no_answer_leave_the_hash():
+    other = {"branding": {"name": "x"}, "web": {"port": 1}, "storage": {"database": "sqlite://"}, "probe": {"ridge": 1}}
+    assert settings_hash(from_mapping(Config, other, "test"), RetrievalConfig()) == settings_hash(
+        Config(), RetrievalConfig()
+    )

@@ -79,6 +79,7 @@ def test_it_answers_and_completes_from_the_current_snapshot(publish, live):
     assert answer_of(bot) == "Look here."
     assert bot.snapshot().index == bot.answer(QUESTION).snapshot.index == snapshot_id
     assert bot.complete("where") == [QUESTION]
+    assert bot.attribute(QUESTION, "track").snapshot == bot.snapshot()
     assert (bot.ready(), bot.problem()) == (None, None)
 
 

@@ -4,7 +4,7 @@ import pyversity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.selector import select
+from bot.selector import duplicates, select
 
 DIVERSITIES = st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])
 CASES = st.tuples(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 14))
@@ -114,3 +114,20 @@ def test_of_nothing_nothing_is_selected():
 def test_what_does_not_fit_is_an_error_that_names_what_came(vectors, relevance, given):
     with pytest.raises(ValueError, match=r"expected .*; got "):
         select(vectors, relevance, 2, **given)
+
+
+@given(CASES, DIVERSITIES, st.sampled_from([0.0, 0.5, 0.9, 1.0]))
+def test_what_is_neither_selected_nor_a_duplicate_had_no_room(case, diversity, duplicate_similarity):
+    seed, count, k = case
+    vectors, relevance = candidates(seed, count)
+    given = {"diversity": diversity, "duplicate_similarity": duplicate_similarity}
+    selected = select(vectors, relevance, k, **given)
+    same = duplicates(vectors, selected, duplicate_similarity)
+    assert not set(same) & set(selected)
+    assert set(same.values()) <= set(selected)
+    assert len(selected) == k or len(selected) + len(same) == count
+
+
+def test_a_duplicate_is_told_with_the_selected_one_it_is_like():
+    vectors = np.array([[1, 0], [0, 1], [0.8, 0.6], [0, 1]], dtype=np.float32)
+    assert duplicates(vectors, [0, 1], 0.7) == {2: 0, 3: 1}

@@ -1,5 +1,6 @@
 """The demo shop end to end, with the real encoder: imported, indexed, and asked what its files have never seen."""
 
+import csv
 import json
 import os
 import subprocess
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from bot.build import open_frontdesk
 from bot.calibration import off_topic_bank
+from bot.config import Config
 from models.training.grouping import normalised
+from web.service import ChatService
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
@@ -75,6 +79,25 @@ def test_one_question_is_answered_from_the_right_pair(demo: tuple[Path, dict[str
     assert reply["responses"][0]["pair_id"] == "tracking-never-arrived"
     assert len(reply["follow_ups"]) == 3
     assert reply["snapshot"]["checkpoint"] == demo[1]["training"]["checkpoint_id"]
+
+
+def test_200_turns_of_the_demo_are_replayed_to_the_last_bit_by_another_process(
+    demo: tuple[Path, dict[str, Any]],
+) -> None:
+    with (DATA / "demo_questions.csv").open(encoding="utf-8", newline="") as lines:
+        questions = [row["text"] for row in csv.DictReader(lines)][::2][:200]
+    opened = open_frontdesk(demo[0], Config())
+    try:
+        service = ChatService(opened.bot, opened.log)
+        for begin in range(0, 200, 4):
+            conversation_id = None
+            for question in questions[begin : begin + 4]:
+                conversation_id = service.ask(question, conversation_id).conversation_id
+    finally:
+        opened.close()
+    report = frontdesk("replay", "--last", "200", "--var", str(demo[0]))
+    assert (report["turns"], report["identical"]) == (200, 200)
+    assert all(each["logged"] == each["replayed"] for each in report["replays"])
 
 
 def test_test_questions_are_neither_in_the_knowledge_base_nor_in_the_bank() -> None:

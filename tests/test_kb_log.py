@@ -190,3 +190,57 @@ def test_a_conversation_may_be_handed_over_before_its_first_turn_and_again(log, 
     assert first.transcript == ()
     assert first.hand_over_id != second.hand_over_id
     assert rows(engine, HandOverRow) == 2
+
+
+# One turn, and the newest ones
+
+
+def test_a_turn_is_found_in_its_conversation_with_its_vote(log):
+    conversation_id = log.start_conversation()
+    for turn_id in ("a", "b"):
+        log.record(turn(conversation_id, turn_id), [])
+    log.vote(conversation_id, "b", -1)
+    found = log.turn(conversation_id, "b")
+    assert (found.turn_id, found.ordinal, found.vote) == ("b", 2, -1)
+    assert found == log.any_turn("b") == log.history(conversation_id)[1]
+
+
+def test_a_turn_of_another_conversation_or_before_the_last_clear_is_not_found(log):
+    one, other = log.start_conversation(), log.start_conversation()
+    log.record(turn(one, "a"), [])
+    for conversation_id, turn_id in ((other, "a"), (one, "x"), ("none", "a"), (one, "a\x00b")):
+        with pytest.raises(NotFoundError, match="expected a turn of this conversation; got an unknown one"):
+            log.turn(conversation_id, turn_id)
+    log.clear(one)
+    with pytest.raises(NotFoundError):
+        log.turn(one, "a")
+    assert log.any_turn("a").turn_id == "a"
+
+
+def test_the_newest_turns_of_all_conversations_come_oldest_first(log):
+    one, other = log.start_conversation(), log.start_conversation()
+    for turn_id, conversation_id in (("z", one), ("y", other), ("x", one)):
+        log.record(turn(conversation_id, turn_id), [])
+    assert [each.turn_id for each in log.newest(2)] == ["y", "x"]
+    assert len(log.newest(10)) == 3
+
+
+def test_turns_of_a_conversation_come_in_the_order_asked_for_with_the_votes_of_a_time(log):
+    conversation_id = log.start_conversation()
+    for turn_id in ("a", "b", "c"):
+        log.record(turn(conversation_id, turn_id), [])
+    log.vote(conversation_id, "a", 1)
+    at = log.votes("a")[-1].created_at
+    log.vote(conversation_id, "a", -1)
+    log.vote(conversation_id, "b", -1)
+    found = log.turns_at(conversation_id, ["b", "a"], at)
+    assert [(each.turn_id, each.vote) for each in found] == [("b", 0), ("a", 1)]
+    assert log.turns_at(conversation_id, [], at) == []
+
+
+def test_turns_that_are_not_all_there_are_refused(log):
+    conversation_id, other = log.start_conversation(), log.start_conversation()
+    log.record(turn(conversation_id, "a"), [])
+    log.record(turn(other, "b"), [])
+    with pytest.raises(NotFoundError, match="none of id b"):
+        log.turns_at(conversation_id, ["a", "b"], log.any_turn("a").created_at)

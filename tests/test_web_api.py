@@ -14,6 +14,7 @@ from kb.codec import reply_from_json
 from kb.errors import IndexDamagedError, IndexMissingError
 from kb.log import ConversationLog
 from kb.tables import ClickRow, ConversationRow, HandOverRow, TurnRow, VoteRow
+from web.api_models import TurnExplanation
 from web.app import create_app
 from web.service import ChatService
 
@@ -272,7 +273,7 @@ def test_an_address_without_anything_is_404(sqlite_client: TestClient, path: str
 def test_ready_names_the_snapshot(sqlite_client: TestClient) -> None:
     assert sqlite_client.get("/readyz").json() == {
         "status": "ready",
-        "snapshot": {"checkpoint": "zero-shot", "index": "index-1", "knowledge_version": "1"},
+        "snapshot": {"checkpoint": "zero-shot", "index": "index-1", "knowledge_version": "1", "settings": ""},
     }
 
 
@@ -304,3 +305,48 @@ def test_ready_is_503_where_the_database_hangs(sqlite_engine: Engine) -> None:
     problem = assert_problem(make_client(service).get("/readyz"), 503, "not-ready")
     service.released.set()
     assert problem["detail"] == "database: it does not answer"
+
+
+# Why a turn was answered as it was
+
+
+def explanation(client: TestClient, conversation_id: str, turn_id: str, query: str = "") -> Response:
+    return client.get(f"/api/v1/conversations/{conversation_id}/turns/{turn_id}/explanation{query}")
+
+
+def test_the_record_of_a_turn_can_be_read(client: TestClient) -> None:
+    answer = ask(client)
+    response = explanation(client, answer["conversation_id"], answer["turn_id"])
+    record = response.json()
+    assert response.status_code == 200
+    assert TurnExplanation.model_validate(record)
+    assert record["question"] == "Where is my order?"
+    assert record["attribution"] is None
+    for name in ("turn_id", "outcome", "confidence", "responses", "explanation", "snapshot"):
+        assert record[name] == answer[name]
+
+
+def test_the_words_that_mattered_come_where_they_are_asked_for(client: TestClient) -> None:
+    answer = ask(client)
+    record = explanation(client, answer["conversation_id"], answer["turn_id"], "?attribution=true").json()
+    assert TurnExplanation.model_validate(record)
+    assert record["attribution"]["pair_id"] == answer["responses"][0]["pair_id"]
+    assert record["attribution"]["words"][0] == {"word": "Where", "share": 0.25}
+    assert record["attribution"]["snapshot"] == answer["snapshot"]
+
+
+def test_only_who_knows_the_conversation_may_read_the_record_of_its_turns(client: TestClient) -> None:
+    one, other = ask(client), ask(client)
+    for conversation_id, turn_id in (
+        (other["conversation_id"], one["turn_id"]),
+        ("no-such-conversation", one["turn_id"]),
+        (one["conversation_id"], "no-such-turn"),
+    ):
+        for query in ("", "?attribution=true"):
+            assert_problem(explanation(client, conversation_id, turn_id, query), 404, "not-found")
+
+
+def test_what_was_cleared_can_no_longer_be_read(client: TestClient) -> None:
+    answer = ask(client)
+    client.delete(f"/api/v1/conversations/{answer['conversation_id']}")
+    assert_problem(explanation(client, answer["conversation_id"], answer["turn_id"]), 404, "not-found")

@@ -24,6 +24,7 @@ CALLS = {
     "load_history": {"conversation_id": "c-1"},
     "clear_history": {"conversation_id": "c-1"},
     "suggest_questions": {"prefix": "del"},
+    "explain_words": {"conversation_id": "c-1", "turn_id": "t-1"},
 }
 
 
@@ -106,6 +107,13 @@ def test_questions_are_suggested_for_what_was_typed() -> None:
     assert "How much is delivery?" in act(FakeService(), "suggest_questions", {"prefix": "deliv"})["questions"]
 
 
+def test_the_words_that_mattered_are_told_of_a_turn_of_the_conversation() -> None:
+    service = FakeService()
+    told = act(service, "explain_words", CALLS["explain_words"])
+    assert told == {"words": [{"word": "delivery?", "percent": 100}], "changed": False}
+    assert service.calls == [("turn", "c-1", "t-1")]
+
+
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
     ("error", "kind"),
@@ -155,6 +163,7 @@ def test_a_payload_that_is_no_object_is_refused(name: str, payload: Any) -> None
         ("cast_vote", {"comment": {}}),
         ("request_person", {"contact": None}),
         ("suggest_questions", {"prefix": 3}),
+        ("explain_words", {"turn_id": None}),
     ],
 )
 def test_a_value_that_the_page_would_not_send_is_refused(name: str, wrong: dict[str, Any]) -> None:

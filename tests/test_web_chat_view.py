@@ -1,14 +1,16 @@
 """A reply as the page shows it."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from fakes_chat import PAIRS, logged, reply
+from fakes_chat import PAIRS, SNAPSHOT, logged, reply
 from fakes_kb import pair
 
+from bot.attribution import Attribution, WordShare
 from bot.clarifying import NONE_OF_THESE
 from kb.types import HandOver
-from web.chat_view import confidence_words, hand_over_view, reply_view, turn_view
+from web.chat_view import confidence_words, hand_over_view, reply_view, turn_view, words_view
 
 ANSWER = pair("How do I pay?", "By **card**.", pair_id="pay", topic="payment", source="faq.csv")
 UNSAFE = pair("<b>q</b>", "<img src=x onerror=window.ran=1> fine", pair_id="unsafe")
@@ -124,3 +126,27 @@ def test_a_hand_over_has_a_reference_that_can_be_read_aloud() -> None:
         created_at=turn.created_at,
     )  # fmt: skip
     assert hand_over_view(handed) == {"conversation_id": "c-1", "contact": "a@b.example", "reference": "AB12CD34"}
+
+
+def words(**shares: float) -> Attribution:
+    found = tuple(WordShare(word=word, share=share) for word, share in shares.items())
+    return Attribution(pair_id="p-1", words=found, snapshot=SNAPSHOT)
+
+
+def test_the_words_that_mattered_most_come_first_and_those_that_hardly_did_not_at_all() -> None:
+    shown = words_view(reply("t-1", "answered", [ANSWER]), words(can=0.04, pay=0.26, invoice=0.7))
+    assert shown == {"words": [{"word": "invoice", "percent": 70}, {"word": "pay", "percent": 26}], "changed": False}
+
+
+def test_at_most_six_words_are_shown() -> None:
+    shown = words_view(reply("t-1", "answered", [ANSWER]), words(**{f"w{at}": 0.125 for at in range(8)}))
+    assert len(shown["words"]) == 6
+
+
+def test_words_that_another_snapshot_judged_are_marked() -> None:
+    other = replace(words(pay=1.0), snapshot=replace(SNAPSHOT, index="ix-new"))
+    assert words_view(reply("t-1", "answered", [ANSWER]), other)["changed"]
+
+
+def test_where_nothing_was_near_there_are_no_words() -> None:
+    assert words_view(reply("t-1", "abstained"), None) == {"words": [], "changed": False}

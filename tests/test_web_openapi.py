@@ -30,6 +30,7 @@ OPERATIONS = (
     "GET /api/v1/suggest",
     "GET /api/v1/conversations/{conversation_id}",
     "DELETE /api/v1/conversations/{conversation_id}",
+    "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/explanation",
 )
 CHECKS = (
     not_a_server_error,
@@ -94,6 +95,7 @@ def test_every_route_is_documented_with_its_errors(document: dict[str, Any]) -> 
         "GET /api/v1/suggest": ["200", "413", "422", "429", "503"],
         "GET /api/v1/conversations/{conversation_id}": ["200", *conversation],
         "DELETE /api/v1/conversations/{conversation_id}": ["204", *conversation],
+        "GET /api/v1/conversations/{conversation_id}/turns/{turn_id}/explanation": ["200", *conversation],
         "GET /livez": ["200"],
         "GET /readyz": ["200", "503"],
     }

@@ -53,6 +53,39 @@ def test_why_this_answer_shows_source_and_confidence(site: Site, visit: Visit) -
     expect(chat.page.locator(".fd-why")).to_be_hidden()
 
 
+def test_the_words_that_mattered_are_found_out_when_asked_for(site: Site, visit: Visit) -> None:
+    chat = visit(site.url)
+    chat.ask("How do I return something?")
+    chat.page.get_by_role("button", name="Why this answer").click()
+    words = chat.page.locator(".fd-words")
+    expect(words).to_have_text("Find out")
+    chat.page.get_by_role("button", name="Find out").click()
+    expect(words.get_by_role("listitem")).to_have_text(["return 50 %", "something? 50 %"])
+    expect(chat.page.locator(".fd [role=status]")).to_contain_text("return 50 %")
+    assert (chat.errors, chat.refused) == ([], [])
+
+
+def test_the_words_of_an_earlier_answer_are_found_out_after_the_page_was_loaded_again(site: Site, visit: Visit) -> None:
+    chat = visit(site.url)
+    chat.ask("How do I return something?")
+    chat.page.reload()
+    chat.ready()
+    chat.page.get_by_role("button", name="Why this answer").click()
+    chat.page.get_by_role("button", name="Find out").click()
+    expect(chat.page.locator(".fd-words").get_by_role("listitem")).to_have_count(2)
+
+
+def test_where_the_words_cannot_be_found_out_it_says_so_and_can_be_tried_again(site: Site, visit: Visit) -> None:
+    chat = visit(site.url)
+    chat.ask("How do I return something?")
+    chat.page.get_by_role("button", name="Why this answer").click()
+    (conversation,) = site.rows(ConversationRow)
+    site.service.clear(conversation.conversation_id)
+    chat.page.get_by_role("button", name="Find out").click()
+    expect(chat.page.locator(".fd-words")).to_contain_text("This conversation is no longer on the server.")
+    expect(chat.page.get_by_role("button", name="Find out")).to_be_enabled()
+
+
 def test_thumbs_down_asks_for_a_reason_and_a_word(site: Site, visit: Visit) -> None:
     chat = visit(site.url)
     chat.ask("How do I return something?")

@@ -107,18 +107,21 @@ function whyPanel(turn) {
 
 function wordsOf(turn) {
   const button = make("button.fd-link", {}, "Find out");
-  const said = make("span.fd-words", {}, button);
+  const said = make("div.fd-words", { tabindex: -1 }, button);
+  let isAsking = false;
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (isAsking) return;
+    isAsking = true;
+    // The focus stays here when the button goes, so that Esc still closes the panel.
+    said.focus({ preventScroll: true });
     try {
       said.replaceChildren(...wordList(await call("explain_words", { conversation_id: page.conversation, turn_id: turn.turn_id })));
-      announce(said.textContent);
     } catch (problem) {
       if (!(problem instanceof Problem)) console.error(problem);
-      button.disabled = false;
-      said.replaceChildren(`${problem.message} `, button);
-      announce(problem.message);
+      isAsking = false;
+      said.replaceChildren(make("p", {}, problem.message), button);
     }
+    announce(said.textContent);
   });
   return said;
 }
