@@ -5,11 +5,12 @@ A file has one dialogue a line:
     {"dialogue": "d001", "split": "tune", "turns": [{"question": "...", "pair_id": "..."}, ...]}
 
 A turn that can't be answered without the conversation has "depends": true; one that nothing answers an empty pair_id.
+Where the bot asks back and the right pair is among the options, the customer clicks it.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class Played:
     answered: bool
     first: str
     latency_ms: float
+    clicked: bool = False
+    """Whether the bot asked back, and the customer clicked the right one of the options."""
 
     @property
     def is_right(self) -> bool:
@@ -98,8 +101,13 @@ def play(
             started = time.perf_counter()
             reply = bot.answer(asked.question, context)
             latency_ms = 1000 * (time.perf_counter() - started)
-            history.append(_turn(dialogue, ordinal, asked, reply))
-            played.append(_played(number, ordinal, asked, reply, latency_ms))
+            history.append(_turn(dialogue, len(history), asked.question, reply))
+            option = _right_option(asked, reply)
+            if option:
+                reply = bot.answer(option, replace(context, history=tuple(history), clicked=True))
+                history.append(_turn(dialogue, len(history), option, reply))
+            each = _played(number, ordinal, asked, reply, latency_ms)
+            played.append(replace(each, clicked=bool(option)))
         if progress is not None:
             progress(number + 1, len(dialogues))
     return played
@@ -150,6 +158,7 @@ def _figures(played: Sequence[Played]) -> dict[str, Any]:
     if later:
         # Right, had the bot dared: what confidence costs is the difference to `later_turns`.
         report["later_p_at_1"] = float(np.mean([each.first == each.turn.pair_id for each in later]))
+        report["later_at_once"] = float(np.mean([each.is_right and not each.clicked for each in later]))
         report["latency_ms"] = {
             "first": float(np.median([each.latency_ms for each in played if each.ordinal == 0])),
             "later": float(np.median([each.latency_ms for each in later])),
@@ -198,18 +207,25 @@ def _played(number: int, ordinal: int, asked: AskedTurn, reply: Reply, latency_m
         dialogue=number,
         ordinal=ordinal,
         turn=asked,
-        answered=reply.outcome == "answered",
-        first=ranked[0] if ranked else "",
+        answered=reply.outcome in ("answered", "clarifying"),
+        # An option is not an answer yet.
+        first=ranked[0] if ranked and reply.outcome != "clarifying" else "",
         latency_ms=latency_ms,
     )
 
 
-def _turn(dialogue: Dialogue, ordinal: int, asked: AskedTurn, reply: Reply) -> Turn:
+def _right_option(asked: AskedTurn, reply: Reply) -> str:
+    """Return the question of the right option where the bot asked back; empty where there is none."""
+    options = reply.follow_ups if reply.outcome == "clarifying" else ()
+    return next((each.question for each in options if each.pair_id == asked.pair_id), "")
+
+
+def _turn(dialogue: Dialogue, ordinal: int, question: str, reply: Reply) -> Turn:
     return Turn(
         turn_id=f"{dialogue.dialogue_id}-{ordinal}",
         conversation_id=dialogue.dialogue_id,
         ordinal=ordinal,
-        question=asked.question,
+        question=question,
         outcome=reply.outcome,
         confidence=reply.confidence,
         reply=reply_to_json(reply),

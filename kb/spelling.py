@@ -21,7 +21,8 @@ from kb.letters import latin
 from kb.words import END, START, WORD, Words, plain
 
 # Order numbers, addresses and links: one with a slip is another one.
-_HARD = re.compile(r"\S*(?:\d|@|://|\w\w\.\w\w)\S*")
+_HARD = re.compile(r"\d|@|://|\w\w\.\w\w")
+_CHUNK = re.compile(r"\S+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CALM, _HASTY = 0.05, 0.17
 """Shares of unknown words, up to which a customer writes with care, and from which on in haste."""
@@ -99,8 +100,8 @@ class Speller:
             return question
         if not question.isascii():
             question = WORD.sub(lambda found: self._words.as_written(found[0]), question)
-        hard = [found.span() for found in _HARD.finditer(question)]
-        found = [each for each in WORD.finditer(question) if not any(a <= each.start() < b for a, b in hard)]
+        soft = [chunk.span() for chunk in _CHUNK.finditer(question) if not _HARD.search(chunk[0])]
+        found = [each for span in soft for each in WORD.finditer(question, *span)]
         tokens = [plain(each[0]) for each in found]
         unknown = sum(not self._words.knows(token) for token in tokens)
         if not unknown:

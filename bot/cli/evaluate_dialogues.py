@@ -61,6 +61,7 @@ def _tell(report: Mapping[str, Any]) -> None:
             say(f"{kind:14} {report[f'n_{kind}']:4}   {figures}")
     if "later_p_at_1" in report:
         say(f"{'later, P@1':14}        {report['later_p_at_1']:.4f}   had it answered them all")
+        say(f"{'later, at once':14}        {report['later_at_once']:.4f}   without a click on an option")
         times = report["latency_ms"]
         say(f"{'latency':14}        {times['first']:.1f} ms first turns, {times['later']:.1f} ms later ones (medians)")
 
