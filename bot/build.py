@@ -288,7 +288,7 @@ def make_bot(
         context=ContextReader(retriever, matcher, transitions, config.context),
         speller=speller,
         selection=config.selection,
-        snapshot=replace(snapshot, settings=settings_hash(config, retriever.config)),
+        snapshot=replace(snapshot, settings=settings_hash(config, retriever.config, rules.rules if rules else None)),
         rules=rules,
     )
 

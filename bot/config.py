@@ -286,13 +286,15 @@ def _require_range(key: str, value: Any, where: str) -> None:
         raise ConfigError(describe(expected=expected, got=f"{where} = {value!r}", remedy="mend the value"))
 
 
-def settings_hash(config: Config, retrieval: RetrievalConfig) -> str:
+def settings_hash(config: Config, retrieval: RetrievalConfig, rules: object = None) -> str:
     """Return a hash, in 12 digits, of all that decides about an answer besides checkpoint, index and code.
 
-    Retrieval counts as the snapshot was built with; what else is fitted when it is built is in the snapshot.
+    Retrieval counts as the snapshot was built with; what else is fitted when it is built is in the snapshot. Business
+    rules, a dataclass, count by what they say, wherever their file is.
     """
     deciding = {name: value for name, value in to_mapping(config).items() if name not in _NOT_DECIDING}
-    return text_hash(json.dumps(deciding | {"retrieval": asdict(retrieval)}, sort_keys=True))[:12]
+    others = {"retrieval": asdict(retrieval), "rules": to_mapping(rules) if rules is not None else {}}
+    return text_hash(json.dumps(deciding | others, sort_keys=True))[:12]
 
 
 def to_mapping(config: object) -> dict[str, Any]:

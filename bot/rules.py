@@ -83,7 +83,7 @@ class Rules:
                 wrong.
         """
         self.hours = None if rules.hours is None else Hours(rules.hours)
-        self._rules = rules
+        self.rules = rules
         self._hidden_by = _hidden(rules.never, pairs)
         known = {pair.pair_id for pair in pairs}
         shown = [(rule.name, rule.answer, rule.matches) for rule in rules.always]
@@ -112,7 +112,7 @@ class Rules:
 
     def preferred(self, matches: Sequence[Match]) -> list[Match]:
         """Return the matches, best first, with the preferred pair instead of the other where the best is the other."""
-        for rule in self._rules.prefer if matches else ():
+        for rule in self.rules.prefer if matches else ():
             if matches[0].pair.pair_id != rule.over:
                 continue
             for match in matches:
@@ -123,15 +123,15 @@ class Rules:
 
     def instead(self, pair_id: str) -> Always | None:
         """Return the rule that answers a message whose best match is this pair."""
-        return next((rule for rule in self._rules.always if rule.matches and rule.matches == pair_id), None)
+        return next((rule for rule in self.rules.always if rule.matches and rule.matches == pair_id), None)
 
     def always(self, *texts: str) -> Always | None:
         """Return the rule that answers a message by its words; `texts` are forms of the message."""
-        return _first(self._rules.always, texts)
+        return _first(self.rules.always, texts)
 
     def hand_over(self, *texts: str) -> PassOn | None:
         """Return the rule that passes a message on by its words; `texts` are forms of the message."""
-        return _first(self._rules.hand_over, texts)
+        return _first(self.rules.hand_over, texts)
 
 
 def folded(text: str) -> str:

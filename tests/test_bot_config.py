@@ -16,6 +16,7 @@ from bot.config import (
     to_mapping,
     training_of,
 )
+from bot.rules import Never, RuleSet
 from kb.errors import ConfigError
 from kb.retriever import RetrievalConfig
 from models.training.config import TrainingConfig
@@ -206,6 +207,8 @@ def test_of_retrieval_counts_what_the_snapshot_was_built_with():
     other = Config(retrieval=RetrievalConfig(top_k=3))
     assert settings_hash(other, RetrievalConfig()) != settings_hash(other, RetrievalConfig(top_k=3))
     assert settings_hash(other, RetrievalConfig()) == settings_hash(Config(), RetrievalConfig())
+    rules = RuleSet(never=(Never(name="trade", topics=("trade",)),))
+    assert settings_hash(other, RetrievalConfig(), rules) != settings_hash(other, RetrievalConfig(), RuleSet())
 
 
 def test_settings_that_change_no_answer_leave_the_hash():
