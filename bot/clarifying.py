@@ -19,7 +19,7 @@ FEWEST = 2
 class ClarifyingConfig:
     """When the bot asks back, and how many options it gives."""
 
-    below: float = 0.6
+    below: float = 0.7
     """Share of the best candidate below which the bot asks what is meant; 0 never asks."""
     covered: float = 0.9
     """Options are added until their shares come to this."""

@@ -32,6 +32,8 @@ _EDITS_FROM = (1, 4, 9)
 """Letters of an unknown word that may have an edit, two, and three."""
 _FIRST_LETTER = 0.25
 """Edits more, where the first letter is another: people get it right most often."""
+_PLAIN = 7
+"""Letters of a word that may have more than one edit where no word of the question is known."""
 _LONGEST = 40
 """Letters of a token that is not kept as it is."""
 _NEAR, _SPLITS, _WAYS = 8, 3, 4
@@ -61,6 +63,8 @@ class Channel:
     doubt: float
     strange_word: float
     strange_letter: float
+    has_context: bool = True
+    """Whether any word of the question is known: else nothing says what it is about, maybe other things."""
 
     def cost(self, reading: Reading) -> float:
         """Return the cost of a reading."""
@@ -73,6 +77,7 @@ def channel_of(unknown: int, words: int) -> Channel:
     share = unknown / (words + _PRIOR_WORDS)
     haste = min(max((share - _CALM) / (_HASTY - _CALM), 0.0), 1.0)
     return Channel(
+        has_context=unknown < words,
         edit=7.0 - 2.0 * haste,
         doubt=6.0 - 4.5 * haste,
         strange_word=2.0 + 2.6 * haste,
@@ -131,6 +136,8 @@ class Speller:
         for begin in range(len(tokens)):
             cheapest = sorted(ways[begin].items(), key=lambda way: way[1][0])[:_WAYS]
             for end, reading in self._from(begin, tokens, spaced):
+                if not channel.has_context and not _is_plain(reading, tokens[begin]):
+                    continue
                 typed = channel.cost(reading)
                 for before, (cost, *_) in cheapest:
                     total = cost + typed + self._cost(before, reading)
@@ -226,6 +233,12 @@ class Speller:
     @staticmethod
     def _is_long(token: str) -> bool:
         return len(token) >= _EDITS_FROM[1]
+
+
+def _is_plain(reading: Reading, token: str) -> bool:
+    """Say whether a reading is likely whatever the question is about: a slip in a word, or a space that is missing."""
+    is_one_word = len(reading.words) == 1 and len(token) >= _PLAIN
+    return is_one_word or reading.edits <= 1 + _FIRST_LETTER
 
 
 def _in_case_of(typed: str, words: Sequence[str], *, is_same: bool) -> str:

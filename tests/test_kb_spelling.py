@@ -161,3 +161,11 @@ def test_threads_that_share_a_speller_get_what_one_would():
     alone = [Speller(TEXTS).correct(each) for each in asked[:5]] + [SPELLER.correct(each) for each in asked[5:]]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(Speller(TEXTS).correct, asked)) == alone
+
+
+def test_where_no_word_is_known_only_what_is_likely_by_itself_is_mended():
+    speller = Speller(["which shop has a tent", "make it to the shop", "the warranty of a tent"])
+    for asked in ("Whatsapp", "Wakefit"):
+        assert speller.correct(asked) == asked
+    assert [speller.correct(asked) for asked in ("tnt", "waranti", "theshop")] == ["tent", "warranty", "the shop"]
+    assert speller.correct("which ssop has a tant") == "which shop has a tent"
