@@ -7,7 +7,7 @@ swapped, replaced and inserted; of all variants the one that hurts most is edite
 import math
 import string
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -75,11 +75,7 @@ def attack(
         str(edits): sum(flip.edits <= edits for flip in flips) / max(attacked, 1)
         for edits in range(1, config.edits + 1)
     }
-    examples = [
-        {"question": each.question, "disturbed": each.disturbed, "edits": each.edits}
-        | {"right": each.right, "found": each.found}
-        for each in sorted(flips, key=lambda flip: flip.edits)
-    ]
+    examples = [asdict(flip) for flip in sorted(flips, key=lambda flip: flip.edits)]
     return {"n": attacked, "flipped": shares, "examples": examples}
 
 
