@@ -91,7 +91,9 @@ class ChatBot:
         context = context or Context()
         reading, retrieved = self._retrieve(self._understand(question, context))
         matches = self._match(retrieved)
-        asked = Asked(question=question, understood=reading.question, matches=matches, context=context)
+        named = matches[0] if reading.is_chosen and matches else None
+        chosen = named or chosen_match((question, reading.question), matches, context)
+        asked = Asked(question=question, understood=reading.question, matches=matches, context=context, chosen=chosen)
         decision = self._decide(asked, matches, retrieved)
         selected, left_out = self._select(decision, matches, retrieved)
         considered = Considered(
@@ -178,10 +180,10 @@ class ChatBot:
 
     def _decide(self, asked: Asked, matches: list[Match], retrieved: Retrieved) -> Decision:
         """Return what to do; a match that the customer chose comes first in the matches from then on."""
-        if chosen := chosen_match((asked.question, asked.understood), matches, asked.context):
-            matches.remove(chosen)
-            matches.insert(0, chosen)
-            decision = self._policy.choose(chosen)
+        if asked.chosen is not None:
+            matches.remove(asked.chosen)
+            matches.insert(0, asked.chosen)
+            decision = self._policy.choose(asked.chosen)
         elif is_declined(asked.question, asked.context):
             return self._policy.decline(matches)
         else:

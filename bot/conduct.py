@@ -29,12 +29,16 @@ _KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """A message with what is known of it: as typed, as understood, and its matches, best first."""
+    """A message with what is known of it: as typed, as understood, and its matches, best first.
+
+    `chosen` is the one of those that were offered which the customer named, by a click or in words.
+    """
 
     question: str
     understood: str
     matches: Sequence[Match]
     context: Context
+    chosen: Match | None = None
 
 
 class Conduct:
@@ -130,7 +134,7 @@ class Conduct:
         shown = decision.shown if decision.shown is not None else asked.matches[:1]
         if not {match.pair.pair_id for match in shown} <= given:
             return decision
-        if asked.context.clicked or normalised(asked.question) == normalised(last.question):
+        if asked.chosen or asked.context.clicked or normalised(asked.question) == normalised(last.question):
             return replace(decision, message=_both(self._messages.same_answer, decision.message), offers_person=True)
         others = [match for match in asked.matches if match.pair.pair_id not in given]
         best = asked.matches[0]

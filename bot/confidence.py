@@ -88,7 +88,7 @@ def dial_report(
                 "target": target,
                 "supported": float(np.mean([dial.supported for dial in dials])),
                 "kept": float(np.mean(kept)),
-                "coverage": float(np.mean([each.mean() for each in answered])),
+                "coverage": float(np.mean([each.mean() if len(each) else 0.0 for each in answered])),
             }
         )
     return report

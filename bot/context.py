@@ -83,6 +83,8 @@ class Reading:
     added: FloatArray | None = None
     context: str = ""
     """What was taken from which turn, in words."""
+    is_chosen: bool = False
+    """Whether the customer said which one of what was offered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,7 +213,11 @@ class ContextReader:
         added = np.full(len(self._topics), -np.inf, dtype=np.float32)
         added[self._row[pair_id]] = self._config.chosen
         return Reading(
-            question=question, texts={question: 1.0}, added=added, context=f"'{message}' of what was offered"
+            question=question,
+            texts={question: 1.0},
+            added=added,
+            context=f"'{message}' of what was offered",
+            is_chosen=True,
         )
 
 

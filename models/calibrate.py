@@ -163,8 +163,8 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
 
 def from_json(document: Mapping[str, Any]) -> Calibration:
     """Return the calibration that `to_json` gave; TypeError where the document is not one."""
-    sample = tuple((float(confidence), bool(is_right)) for confidence, is_right in document.get("sample", ()))
-    return Calibration(**{**document, "sample": sample})
+    found = Calibration(**document)
+    return replace(found, sample=tuple((float(confidence), bool(is_right)) for confidence, is_right in found.sample))
 
 
 def _weights(in_scope: int, near: int, far: int, near_weight: float) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from conversation import Conversation, shown
 from fakes_bot import SHOP, bot_over
 from fakes_kb import pair
 
+from bot.clarifying import ClarifyingConfig
 from bot.config import Config
 from bot.hours import HoursRule
 from bot.messages import Messages
@@ -129,7 +130,7 @@ def test_asked_in_other_words_the_same_answer_is_not_given_again(bot):
 
 def test_asked_in_other_words_the_next_answer_is_given_where_it_is_nearly_as_likely(tmp_path):
     twins = (*SHOP, pair("How can I return something?", "Bring it to a shop.", pair_id="shop", topic="returns"))
-    talk = Conversation(bot_over(tmp_path, twins))
+    talk = Conversation(bot_over(tmp_path, twins, config=Config(clarifying=ClarifyingConfig(below=0.0))))
     first = shown(talk.ask("How do I return something?"))
     reply = talk.ask("How can I do return something?")
     assert reply.outcome == "answered"
