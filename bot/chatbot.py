@@ -15,10 +15,12 @@ from bot.clarifying import NearTies, chosen_match, is_declined
 from bot.conduct import Asked, Conduct
 from bot.context import ContextReader, Reading, Understood
 from bot.follow_ups import FollowUps
+from bot.person import wish_for_person
 from bot.policy import Decision, Policy
 from bot.replies import Considered, is_beyond, option_of, reply_of, says_the_same
 from bot.rules import Rules, RuleSet
 from bot.selector import duplicates, select
+from bot.small_talk import small_talk
 from bot.splitting import Part, split, together
 from kb.errors import MessageError, describe
 from kb.retriever import Retriever
@@ -94,7 +96,7 @@ class ChatBot:
         named = matches[0] if reading.is_chosen and matches else None
         chosen = named or chosen_match((question, reading.question), matches, context)
         asked = Asked(question=question, understood=reading.question, matches=matches, context=context, chosen=chosen)
-        decision = self._decide(asked, matches, retrieved)
+        decision = self._decide(asked, matches, retrieved, is_alone=not reading.context)
         selected, left_out = self._select(decision, matches, retrieved)
         considered = Considered(
             reading=reading,
@@ -133,7 +135,9 @@ class ChatBot:
         return np.array(values, dtype=np.float32)
 
     def _understand(self, question: str, context: Context) -> Understood:
-        return self._context.read(self._cleaned(question), context.history)
+        # Who thanks, or asks for a person, doesn't lean on what came before.
+        is_of_itself = small_talk(question) is not None or wish_for_person(question) == "plain"
+        return self._context.read(self._cleaned(question), () if is_of_itself else context.history)
 
     def _cleaned(self, question: str) -> str:
         cleaned = clean_line(question)
@@ -178,8 +182,11 @@ class ChatBot:
         evidence = self.retriever.evidence(retrieved.question, retrieved.question_vector)
         return Match(candidate=self.retriever.candidate(self._row[pair_id], evidence), relevance=0.0)
 
-    def _decide(self, asked: Asked, matches: list[Match], retrieved: Retrieved) -> Decision:
-        """Return what to do; a match that the customer chose comes first in the matches from then on."""
+    def _decide(self, asked: Asked, matches: list[Match], retrieved: Retrieved, *, is_alone: bool) -> Decision:
+        """Return what to do; a match that the customer chose comes first in the matches from then on.
+
+        A message that is read with an earlier one, not alone, is one question with it.
+        """
         if asked.chosen is not None:
             matches.remove(asked.chosen)
             matches.insert(0, asked.chosen)
@@ -187,7 +194,9 @@ class ChatBot:
         elif is_declined(asked.question, asked.context):
             return self._policy.decline(matches)
         else:
-            decision = self._split(asked.understood, self._policy.decide(matches), matches)
+            decision = self._policy.decide(matches)
+            if is_alone:
+                decision = self._split(asked.understood, decision, matches)
             decision = self._clarified(decision, matches, retrieved)
         return self._conduct.revise(decision, asked, lambda pair_id: self._of_pair(pair_id, matches, retrieved))
 

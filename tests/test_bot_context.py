@@ -111,6 +111,12 @@ def test_an_answer_that_lies_further_back_than_the_turns_looked_at_is_not_leant_
         assert first(bot.answer("and how long?", after(bot, PRICE, "Is it raining in Lisbon?"))) == answer
 
 
+@pytest.mark.parametrize("message", ["can I talk to a human", "agent please", "thanks!", "hello"])
+def test_a_wish_for_a_person_and_small_talk_are_taken_alone(shop, message):
+    reply = shop.answer(message, after(shop, PRICE))
+    assert (reply.outcome, reply.responses, reply.explanation.context) == (shop.answer(message).outcome, (), "")
+
+
 def test_the_newest_answer_is_leant_on(shop):
     reply = shop.answer("and how long?", after(shop, RETURN, PRICE))
     assert "How much is delivery?" in reply.explanation.context
