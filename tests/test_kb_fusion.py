@@ -98,7 +98,11 @@ def test_relative_is_zero_where_nothing_hits(values):
     assert relative(np.array(values, dtype=np.float32)).tolist() == values
 
 
-@given(st.lists(st.floats(0, 50, width=32), min_size=1, max_size=8), st.sampled_from([0.5, 2.0, 4.0]))
+# Half of the smallest subnormal number is 0 in float32: of those there is no scale to forget.
+@given(
+    st.lists(st.floats(0, 50, width=32, allow_subnormal=False), min_size=1, max_size=8),
+    st.sampled_from([0.5, 2.0, 4.0]),
+)
 def test_relative_forgets_the_scale(values, factor):
     one = np.array(values, dtype=np.float32)
     np.testing.assert_allclose(relative(one), relative(one * np.float32(factor)), rtol=1e-5)
