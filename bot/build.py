@@ -247,13 +247,14 @@ def build_bot(var: Path, store: KnowledgeStore, models: Models, config: Config) 
 
     Raises:
         StorageError: the database can't be read.
+        ConfigError: the file of business rules is broken, or names what the knowledge base doesn't have.
     """
     with store.view() as unit:
         pairs, transitions, version = list(unit.pairs()), tuple(unit.transitions()), unit.version()
     built = assemble(pairs, models, VectorCache(var / VECTORS, models.encoder), config)
     checkpoint = models.checkpoint.checkpoint_id if models.checkpoint else ZERO_SHOT
     snapshot = replace(IN_MEMORY, checkpoint=checkpoint, knowledge_version=str(version))
-    return bot_of(built, config, transitions=transitions, snapshot=snapshot)
+    return bot_of(built, config, transitions=transitions, snapshot=snapshot, rules=rules_of(var, config))
 
 
 def open_replayer(var: Path, log: ConversationLog, store: KnowledgeStore, config: Config) -> Replayer:

@@ -38,7 +38,7 @@ class SelectionConfig:
     """How many answers are shown, and which."""
 
     responses: int = 2
-    """Answers of one reply, at most; a second one only where it is nearly as relevant as the first."""
+    """Answers of one reply, at most; a second one only where it is nearly as relevant and the bot doesn't ask back."""
     nearly: float = 0.7
     """Share of the first one's odds, relevance / (1 - relevance), that a further answer must have."""
     diversity: float = 0.3
@@ -136,8 +136,10 @@ class ChatBot:
 
     def _understand(self, question: str, context: Context) -> Understood:
         # Who thanks, or asks for a person, doesn't lean on what came before.
-        is_of_itself = small_talk(question) is not None or wish_for_person(question) == "plain"
-        return self._context.read(self._cleaned(question), () if is_of_itself else context.history)
+        history = context.history
+        if history and (small_talk(question) is not None or wish_for_person(question) == "plain"):
+            history = ()
+        return self._context.read(self._cleaned(question), history)
 
     def _cleaned(self, question: str) -> str:
         cleaned = clean_line(question)

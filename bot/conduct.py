@@ -87,6 +87,7 @@ class Conduct:
             reason=f"The rule {rule.name!r} gives this answer.",
             shown=(replace(of_pair(rule.answer), rule=rule.name),),
             parts=(),
+            options=(),
         )
 
     def _person(self, decision: Decision, asked: Asked) -> Decision | None:
@@ -110,6 +111,7 @@ class Conduct:
             reason=f"This is {_KINDS[kind]}, and no question.",
             shown=(),
             parts=(),
+            options=(),
         )
 
     def _knows(self, decision: Decision, matches: Sequence[Match]) -> bool:
@@ -145,6 +147,7 @@ class Conduct:
                 reason="The nearest answer was given just before; this is the next one, and nearly as likely.",
                 shown=(others[0],),
                 parts=(),
+                options=(),
             )
         return replace(
             decision,
@@ -153,6 +156,7 @@ class Conduct:
             reason="The nearest answer was given just before, and no other one is nearly as likely.",
             shown=(),
             parts=(),
+            options=(),
             offers_person=True,
         )
 
@@ -180,6 +184,7 @@ class Conduct:
             reason=why,
             shown=(),
             parts=(),
+            options=(),
             hand_over=reason if is_new else "",
             offers_person=True,
         )

@@ -5,12 +5,13 @@ import pytest
 from cli_runner import FAQ, configured, frontdesk
 from tiny_model import save_tiny_model
 
-from bot.build import DATABASE, open_database, open_frontdesk, require_fresh
+from bot.build import DATABASE, build_bot, open_database, open_frontdesk, open_models, require_fresh
 from bot.cli.common import config_of
 from bot.indexing import INDEX
 from kb.errors import IndexMissingError, IndexStaleError, ModelError, StorageError
 from kb.manifest import current_id
 from kb.store import KnowledgeStore
+from kb.types import ZERO_SHOT
 
 QUESTION = "Where is my order?"
 
@@ -40,6 +41,20 @@ def test_what_is_opened_answers_from_the_published_snapshot_and_can_be_closed(sh
         assert reply.snapshot.knowledge_version == str(opened.store.version())
     finally:
         opened.close()
+
+
+def test_a_bot_in_memory_goes_by_the_rules_of_the_data_folder_as_a_published_one_does(shop):
+    var, config = shop
+    (var / "rules.toml").write_text('[[never]]\nname = "no delivery"\ntopics = ["delivery"]\n')
+    opened = open_frontdesk(var, config)
+    try:
+        built = build_bot(var, opened.store, open_models(var, config, ZERO_SHOT), config)
+        published = opened.bot.answer(QUESTION)
+    finally:
+        opened.close()
+    assert [pair.topic for pair in built.pairs] == ["returns"]
+    assert built.answer(QUESTION).explanation.rules == published.explanation.rules == ("no delivery",)
+    assert built.answer(QUESTION).snapshot.settings == published.snapshot.settings
 
 
 def test_without_an_index_no_database_is_made(shop):

@@ -6,6 +6,7 @@ from conversation import Conversation, shown
 from fakes_bot import SHOP, bot_over
 from fakes_kb import pair
 
+from bot.chatbot import SelectionConfig
 from bot.clarifying import ClarifyingConfig
 from bot.config import Config
 from bot.hours import HoursRule
@@ -170,3 +171,15 @@ def test_every_sentence_can_be_set(tmp_path):
     own = Messages(hand_over="Wait.", greeting="Moin.")
     talk = talker(tmp_path, messages=own)
     assert [talk.ask(each).message for each in ("hello", "human please")] == ["Moin.", "Wait."]
+
+
+def test_an_option_that_is_not_offered_after_all_is_no_option_in_the_record(tmp_path):
+    twins = (*SHOP, pair("How do I return gear?", "At the shop in town.", pair_id="shop"))
+    config = Config(policy=PolicyConfig(threshold=0.01), selection=SelectionConfig(duplicate_similarity=1.0))
+    question = "how do i return"
+    asked_back = bot_over(tmp_path / "plain", twins, config=config).answer(question)
+    rules = RuleSet(hand_over=(PassOn(name="returns", contains=("return",), reason="returns"),))
+    passed_on = bot_over(tmp_path / "rules", twins, config=config, rules=rules).answer(question)
+    assert (asked_back.outcome, passed_on.outcome) == ("clarifying", "handed_over")
+    offered = {option.pair_id for option in asked_back.follow_ups}
+    assert offered <= {other.pair_id for other in passed_on.explanation.runners_up}
