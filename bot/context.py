@@ -57,6 +57,8 @@ class ContextConfig:
     """Added to the evidence of a pair, times the share in which customers asked it after the earlier answer."""
     within: float = 0.1
     """Added to the evidence of all pairs: what continues a conversation is seldom out of scope."""
+    unknown: float = 0.15
+    """Taken off the evidence of all pairs where a message has a word that no pair has: it may have left the subject."""
     least: float = 0.04
     """Relevance that the best pair needs for the message alone: one that says less, such as 'really?', asks nothing."""
     chosen: float = 1.0
@@ -184,13 +186,15 @@ class ContextReader:
             question=f"{said} {message}",
             texts={message: 1.0, f"{before.question} {message}": self._config.together},
             taken_off=self._retriever.question_vectors([row])[0],
-            added=self._added(given),
+            added=self._added(message, given),
             context=f"after '{before.question}', which was answered before",
         )
 
-    def _added(self, given: Sequence[str]) -> FloatArray:
+    def _added(self, message: str, given: Sequence[str]) -> FloatArray:
         config = self._config
         added = np.full(len(self._topics), config.within, dtype=np.float32)
+        if self._retriever.unknown_terms(message):
+            added -= np.float32(config.unknown)
         topic = self._topics[self._row[given[0]]]
         if topic:
             added[self._topics == topic] += np.float32(config.same_topic)

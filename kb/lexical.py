@@ -78,6 +78,11 @@ class LexicalIndex:
         terms = self._analyser.terms(question)
         return _bm25(self._questions, terms), _bm25(self._documents, terms)
 
+    def unknown(self, text: str) -> list[str]:
+        """Return the terms of a text that no pair has, in its question or its answer."""
+        known = self._documents.vocab_dict
+        return [term for term in self._analyser.terms(text) if term not in known]
+
     def save(self, folder: Path) -> None:
         """Write both indexes into a folder."""
         self._questions.save(str(folder / _QUESTIONS), show_progress=False)

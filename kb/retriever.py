@@ -150,6 +150,10 @@ class Retriever:
         fused = folded + np.float32(self.config.lexical_weight) * lexical
         return Evidence(fused=fused, lexical=lexical, similarities=similarities)
 
+    def unknown_terms(self, text: str) -> list[str]:
+        """Return the terms of a text that no pair has, in question or answer; none where pairs have no answers."""
+        return self._lexical.unknown(text) if self._has_answers else []
+
     def entries_of_pair(self, row: int) -> range:
         """Return the positions of a pair's entries."""
         return range(int(self._starts[row]), int(self._starts[row + 1]))

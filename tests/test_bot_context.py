@@ -50,6 +50,14 @@ def test_a_message_that_leans_on_the_last_answer_is_read_with_it(shop):
     assert first(shop.answer("and how long?", after(shop, PRICE))) == "time"
 
 
+def test_a_word_that_no_pair_has_speaks_against_what_leans_on_the_last_answer(tmp_path, shop):
+    asked = [shop.answer(message, after(shop, PRICE)) for message in ("and how long?", "and how long, llama?")]
+    forgiving = bot_over(tmp_path, config=Config(context=ContextConfig(unknown=0.0)))
+    other = forgiving.answer("and how long, llama?", after(forgiving, PRICE))
+    assert all(each.explanation.context for each in asked)
+    assert asked[1].confidence < min(asked[0].confidence, other.confidence)
+
+
 def test_the_explanation_tells_what_was_meant_and_from_where_that_is(shop):
     explanation = shop.answer("and how long?", after(shop, PRICE)).explanation
     assert explanation.understood == "How much is delivery? and how long?"

@@ -71,6 +71,12 @@ def test_phrasings_belong_to_the_questions_and_answers_to_the_documents():
     assert documents.nonzero()[0].tolist() == [1]
 
 
+def test_terms_that_no_pair_has_are_unknown():
+    index = build([pair("Where is my parcel?", "Call us.", phrasings=("where's my package",))])
+    assert index.unknown("Call: my parcels, packages, zebras?") == ["packag", "zebra"]
+    assert index.unknown("") == []
+
+
 def test_a_rare_word_outweighs_a_frequent_one():
     _, documents = build().bm25("by parcel workshop")
     assert documents.argmax() == 1

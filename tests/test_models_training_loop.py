@@ -173,10 +173,12 @@ def test_any_other_error_is_not_taken_for_one_of_memory():
 
 
 def test_as_many_steps_are_planned_as_there_is_time_for():
-    curve = train(LineTask(), steps=10**6, seconds=0.05, validate_every=0)
+    curve = train(LineTask(), steps=10**6, least_steps=0, seconds=0.05, validate_every=0)
     assert 6 <= len(curve.losses) < 10**6
     assert train(LineTask(), steps=8, seconds=10**6).losses[-1][0] == 8
-    assert len(train(LineTask(), steps=10**6, seconds=1e-9).losses) == 6
+    assert len(train(LineTask(), steps=10**6, least_steps=0, seconds=1e-9).losses) == 6
+    assert len(train(LineTask(), steps=10**6, least_steps=9, seconds=1e-9).losses) == 9
+    assert len(train(LineTask(), steps=7, least_steps=9, seconds=1e-9).losses) == 7
 
 
 def test_epochs_are_planned_by_the_batches_of_one():

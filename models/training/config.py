@@ -43,6 +43,7 @@ class OptimiserConfig:
     epochs: float = 0.0
     """How often everything is seen, as far as `least_steps` and `steps` let it; 0 takes `steps`."""
     least_steps: int = 100
+    """The least that are planned by `epochs` or `seconds`: a slow machine takes longer, and learns no less."""
     seconds: float = 0.0
     """Time for which steps are planned, by the pace of the first ones; 0 takes `steps`, which else is the most."""
     learning_rate: float = 5e-5
@@ -232,7 +233,7 @@ def preset(name: Preset) -> TrainingConfig:
     """
     if name == "quick":
         return TrainingConfig(
-            encoder=OptimiserConfig(steps=150, seconds=65, validate_every=0, keep="last"),
+            encoder=OptimiserConfig(steps=150, least_steps=60, seconds=65, validate_every=0, keep="last"),
             matcher=OptimiserConfig(steps=0),
         )
     if name == "balanced":

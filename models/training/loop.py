@@ -140,7 +140,7 @@ class _Run:
             mean_s = torch.tensor([self._pace_s / self._paced], device=self.where.device)
             pace = sum_over_all(mean_s, self.share).item()
             possible = int(self.config.seconds * self.share.world / max(pace, 1e-6))
-            self.steps = max(_PACED, min(self.steps, possible))
+            self.steps = min(self.steps, max(_PACED, self.config.least_steps, possible))
 
     def _set_rates(self) -> None:
         share = rate(self.step, self.steps, self.config)
