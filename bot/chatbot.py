@@ -84,6 +84,10 @@ class ChatBot:
         """The pairs that may be shown."""
         return [pair for pair in self.retriever.pairs if pair.pair_id not in self._rules.hidden]
 
+    def row_of(self, pair_id: str) -> int:
+        """Return the row of a pair in the retriever."""
+        return self._row[pair_id]
+
     def answer(self, question: str, context: Context | None = None) -> Reply:
         """Return the reply to a customer's message.
 

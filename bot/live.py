@@ -44,6 +44,11 @@ class LiveBot:
         self._watcher = threading.Thread(target=self._watch, name="snapshot-watcher", daemon=True)
         self._watcher.start()
 
+    @property
+    def bot(self) -> ChatBot:
+        """The bot of the snapshot in service."""
+        return self._serving.bot
+
     def answer(self, question: str, context: Context | None = None) -> Reply:
         """Return the reply of the snapshot in service; see `ChatBot.answer`."""
         return self._serving.bot.answer(question, context)

@@ -55,8 +55,7 @@ def mount_page(app: FastAPI, service: ChatService, branding: Branding, web: WebC
     Raises:
         ConfigError: the branding has a colour or a logo that can't be used.
     """
-    app.mount(ASSETS_PATH, StaticFiles(directory=ASSETS), name="chat-assets")
-    _add_icons(app, branding)
+    add_assets(app, branding)
     gr.mount_gradio_app(
         app,
         build_page(service, branding, web),
@@ -74,8 +73,9 @@ def mount_page(app: FastAPI, service: ChatService, branding: Branding, web: WebC
     return app
 
 
-def _add_icons(app: FastAPI, branding: Branding) -> None:
-    """Answer the two addresses that browsers ask for by themselves, which Gradio would answer with its own logo."""
+def add_assets(app: FastAPI, branding: Branding) -> None:
+    """Serve the fonts, and what browsers ask for by themselves, which Gradio would answer with its own logo."""
+    app.mount(ASSETS_PATH, StaticFiles(directory=ASSETS), name="chat-assets")
     logo = logo_url(branding)
     kind, content = logo.removeprefix("data:").split(";base64,", 1)
     icon = base64.b64decode(content)

@@ -79,6 +79,29 @@ def serve(
         frontdesk.close()
 
 
+@app.command()
+def playground(
+    port: Annotated[int, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = 7861,
+    var: Var = DEFAULT_VAR,
+    config: ConfigFile = None,
+) -> None:
+    """Serve a page on which to try how answers are selected, at this machine alone, until Ctrl-C."""
+    settings = config_of(var, config)
+    web = replace(settings.web, host="127.0.0.1", port=port)
+    frontdesk = open_frontdesk(var, settings)
+    try:
+        from web.http import listen
+        from web.http import serve as serve_app
+        from web.playground import create_playground
+
+        application = create_playground(lambda: frontdesk.bot.bot, replace(settings, web=web))
+        with listen(web) as listener:
+            errors.print(f"the playground is at http://127.0.0.1:{listener.getsockname()[1]}/ (stop it with Ctrl-C)")
+            serve_app(application, web, listener)
+    finally:
+        frontdesk.close()
+
+
 def main() -> None:
     """Run the command line."""
     run(app)
