@@ -136,7 +136,8 @@ def _log_to_stderr() -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Standard error as it is when something is logged: whoever redirects it gets what is logged from then on.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
