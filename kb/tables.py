@@ -269,3 +269,67 @@ class OutboxRow(Base):
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OperatorRow(Base):
+    """Who may use the console, and as what."""
+
+    __tablename__ = "operators"
+
+    operator_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    role: Mapped[str] = mapped_column(String)
+    password_hash: Mapped[str] = mapped_column(String)
+    failures: Mapped[int] = mapped_column(Integer)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OperatorSessionRow(Base):
+    """A log-in that is still good."""
+
+    __tablename__ = "operator_sessions"
+
+    token_hash: Mapped[str] = mapped_column(Key, primary_key=True)
+    operator_id: Mapped[str] = mapped_column(ForeignKey("operators.operator_id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class VerdictRow(Base):
+    """An operator's judgement of a turn; the one with the highest number counts."""
+
+    __tablename__ = "verdicts"
+
+    verdict_id: Mapped[int] = mapped_column(Serial, primary_key=True)
+    turn_id: Mapped[str] = mapped_column(ForeignKey("turns.turn_id"), index=True)
+    operator_id: Mapped[str] = mapped_column(Key)
+    value: Mapped[str] = mapped_column(String)
+    pair_id: Mapped[str] = mapped_column(Key)
+    note: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ReviewRow(Base):
+    """A turn that an operator is looking at, so that nobody else takes it."""
+
+    __tablename__ = "reviews"
+
+    turn_id: Mapped[str] = mapped_column(ForeignKey("turns.turn_id"), primary_key=True)
+    operator_id: Mapped[str] = mapped_column(Key)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AuditRow(Base):
+    """Something that an operator did; each row holds the digest of the one before it."""
+
+    __tablename__ = "audit"
+
+    audit_id: Mapped[int] = mapped_column(Serial, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    operator_id: Mapped[str] = mapped_column(Key)
+    action: Mapped[str] = mapped_column(String)
+    subject: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous: Mapped[str] = mapped_column(String, unique=True)
+    digest: Mapped[str] = mapped_column(String)

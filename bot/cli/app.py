@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, dial, evaluate, evaluate_dialogues, knowledge, replay, train, tune
+from bot.cli import checkpoints, demo, dial, evaluate, evaluate_dialogues, knowledge, operators, replay, train, tune
 
 app = typer.Typer(
     name="frontdesk",
@@ -20,5 +20,7 @@ app.command("train")(train.train)
 app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
+app.command("audit")(operators.audit)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(operators.app, name="operators")
 app.add_typer(checkpoints.app, name="checkpoints")
