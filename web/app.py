@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from bot.config import Config
 from web.api import api_router, health_router
+from web.desk import Desk
 from web.http import listen, serve
 from web.problems import PROBLEM_TYPE, add_problems
 from web.security import add_security
@@ -25,13 +26,20 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _OWN_PATHS = ("/livez", "/readyz", "/openapi.json", "/api", "/api/{rest:path}")
 
 
-def create_app(service: ChatService, config: Config | None = None, *, page: bool = True) -> FastAPI:
+def create_app(
+    service: ChatService,
+    config: Config | None = None,
+    *,
+    page: bool = True,
+    desk: Desk | None = None,
+) -> FastAPI:
     """Return the application.
 
     Args:
         service: the shared chat service.
         config: branding and limits.
         page: whether the chat page is served at "/"; without it, Gradio is not even imported.
+        desk: what the operators' console works on; without it, or without the page, there is no console.
 
     Raises:
         ConfigError: the branding, an allowed origin or a trusted proxy can't be used.
@@ -39,6 +47,10 @@ def create_app(service: ChatService, config: Config | None = None, *, page: bool
     settings = config or Config()
     # The pages that show OpenAPI documents load their scripts from elsewhere: there are none.
     app = FastAPI(title=settings.branding.name, docs_url=None, redoc_url=None, openapi_url=None)
+    if page and desk is not None:
+        from web.auth import add_login
+
+        add_login(app, desk.operators, settings.branding)
     add_security(app, settings.web)
     add_problems(app)
     routers = (api_router(service), health_router(service))
@@ -48,6 +60,11 @@ def create_app(service: ChatService, config: Config | None = None, *, page: bool
     _close_own_paths(app, [*app.routes, *(route for router in routers for route in router.routes)])
     if page:
         from web.chat import mount_page
+
+        if desk is not None:
+            from web.console import mount_console
+
+            mount_console(app, desk, settings)
 
         mount_page(app, service, settings.branding, settings.web)
     return app

@@ -12,9 +12,11 @@ from bot.attribution import Attribution
 from bot.build import Frontdesk, open_frontdesk
 from bot.cli.app import app
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, run, say, show
+from kb.operators import Operators
 from kb.outbox import Outbox
 from kb.types import Reply
 from web.delivery import Deliverer, channels_of
+from web.desk import Desk
 from web.records import Answered, answered_to_json
 from web.service import ChatService
 
@@ -68,7 +70,8 @@ def serve(
         from web.http import listen
         from web.http import serve as serve_app
 
-        application = create_app(_service(frontdesk), replace(settings, web=web))
+        desk = Desk(bot_now=lambda: frontdesk.bot.bot, engine=frontdesk.engine, operators=Operators(frontdesk.engine))
+        application = create_app(_service(frontdesk), replace(settings, web=web), desk=desk)
         with listen(web) as listener:
             address = listener.getsockname()
             errors.print(f"frontdesk answers at http://{_host(address[0])}:{address[1]}/ (stop it with Ctrl-C)")

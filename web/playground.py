@@ -1,6 +1,6 @@
 """The playground: a page for operators to try how answers are selected; nothing that is tried is logged or served.
 
-It has no login: `frontdesk playground` serves it at the loopback alone.
+By itself it has no login: `frontdesk playground` serves it at the loopback alone. In the console it is behind one.
 """
 
 import html
@@ -37,24 +37,31 @@ def create_playground(bot_now: Callable[[], ChatBot], config: Config) -> FastAPI
     app = FastAPI(title=f"{config.branding.name}: playground", docs_url=None, redoc_url=None, openapi_url=None)
     add_security(app, config.web)
     add_assets(app, config.branding)
-    style = (ASSETS / "playground.css").read_text(encoding="utf-8")
+    with gr.Blocks(title="Playground", analytics_enabled=False, fill_width=True) as page:
+        add_playground(page, bot_now, config)
+    mount_operators_page(app, page, "/", config)
+    return app
+
+
+def mount_operators_page(app: FastAPI, page: gr.Blocks, path: str, config: Config) -> None:
+    """Serve a page for operators under a path, in the colours of the chat page."""
+    style = (ASSETS / "operators.css").read_text(encoding="utf-8")
     gr.mount_gradio_app(
         app,
-        build_playground(bot_now, config),
-        path="/",
+        page,
+        path=path,
         footer_links=[],
         show_error=False,
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
         theme=gradio_theme(config.branding).set(slider_color="var(--fd-brand)", slider_color_dark="var(--fd-brand)"),
-        head=head(config.branding) + f"\n<style>{style}</style>",
+        head=head(config.branding, assets="." if path == "/" else "..") + f"\n<style>{style}</style>",
     )
-    return app
 
 
-def build_playground(bot_now: Callable[[], ChatBot], config: Config) -> gr.Blocks:
-    """Return the page's Gradio blocks."""
+def add_playground(page: gr.Blocks, bot_now: Callable[[], ChatBot], config: Config) -> None:
+    """Put the playground into a page that is being made."""
     selection = config.selection
 
     def tried(question: str, strategy: str, diversity: float, k: float) -> str:
@@ -67,29 +74,27 @@ def build_playground(bot_now: Callable[[], ChatBot], config: Config) -> gr.Block
         )
         return result_html(bot_now(), trial, config.web.max_message_length)
 
-    with gr.Blocks(title="Playground", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(f"<h1>Playground</h1><p>{_ABOUT}</p>", elem_classes="fp-head", apply_default_css=False)
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=280):
-                question = gr.Textbox(label="A customer's question", value=config.branding.starters[0], lines=2)
-                strategy = gr.Dropdown(list(STRATEGIES), value=STRATEGIES[-1], label="Strategy")
-                diversity = gr.Slider(0, 1, value=0.3, step=0.05, label="Diversity")
-                k = gr.Slider(1, MOST_SHOWN, value=5, step=1, label="How many are chosen")
-            with gr.Column(scale=3, min_width=300):
-                shown = gr.HTML(apply_default_css=False, elem_classes="fp-result")
-        inputs: list[Any] = [question, strategy, diversity, k]
-        # Only the last of several changes is answered: a slider that is dragged makes many.
-        gr.on(
-            [page.load, question.submit, question.blur, strategy.change, diversity.change, k.change],
-            tried,
-            inputs,
-            shown,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            queue=False,
-            api_visibility="private",
-        )
-    return page
+    gr.HTML(f"<h1>Playground</h1><p>{_ABOUT}</p>", elem_classes="fp-head", apply_default_css=False)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            question = gr.Textbox(label="A customer's question", value=config.branding.starters[0], lines=2)
+            strategy = gr.Dropdown(list(STRATEGIES), value=STRATEGIES[-1], label="Strategy")
+            diversity = gr.Slider(0, 1, value=0.3, step=0.05, label="Diversity")
+            k = gr.Slider(1, MOST_SHOWN, value=5, step=1, label="How many are chosen")
+        with gr.Column(scale=3, min_width=300):
+            shown = gr.HTML(apply_default_css=False, elem_classes="fp-result")
+    inputs: list[Any] = [question, strategy, diversity, k]
+    # Only the last of several changes is answered: a slider that is dragged makes many.
+    gr.on(
+        [page.load, question.submit, question.blur, strategy.change, diversity.change, k.change],
+        tried,
+        inputs,
+        shown,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        queue=False,
+        api_visibility="private",
+    )
 
 
 _ABOUT = (
@@ -122,7 +127,8 @@ def _summary(found: Sequence[Tried]) -> str:
 
 def _table(found: Sequence[Tried]) -> str:
     header = "".join(f'<th scope="col">{each or "<span>Place</span>"}</th>' for each in _COLUMNS)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(map(_row, found))}</tbody></table>"
+    rows = "".join(map(_row, found))
+    return f'<table class="fp-trial"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _row(each: Tried) -> str:
