@@ -43,7 +43,7 @@ class Verdicts:
         self._claim = timedelta(seconds=claim_s)
 
     def take(self, turn_id: str, operator_id: str, now: datetime) -> bool:
-        """Take a turn to look at, or go on looking; False where another operator does.
+        """Take a turn to look at, or go on looking, and let go of any other; False where another operator has it.
 
         Raises:
             NotFoundError: there is no such turn.
@@ -53,7 +53,8 @@ class Verdicts:
             row = connection.execute(select(ReviewRow).where(ReviewRow.turn_id == turn_id)).first()
             if row is not None and row.operator_id != operator_id and row.until > now:
                 return False
-            connection.execute(delete(ReviewRow).where(ReviewRow.turn_id == turn_id))
+            mine = (ReviewRow.turn_id == turn_id) | (ReviewRow.operator_id == operator_id)
+            connection.execute(delete(ReviewRow).where(mine))
             values = {"turn_id": turn_id, "operator_id": operator_id, "until": now + self._claim}
             connection.execute(insert(ReviewRow), values)
             return True

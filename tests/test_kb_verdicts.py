@@ -45,8 +45,14 @@ def test_two_operators_can_not_take_the_same_turn(verdicts):
     assert verdicts.take("t1", "ada", NOW)
     assert verdicts.take("t1", "ada", NOW)
     assert not verdicts.take("t1", "bob", NOW)
-    assert verdicts.take("t2", "bob", NOW)
     assert verdicts.take("t1", "bob", NOW + timedelta(seconds=60))
+
+
+def test_who_takes_another_turn_lets_go_of_the_one_before(verdicts):
+    assert verdicts.take("t1", "ada", NOW)
+    assert verdicts.take("t2", "ada", NOW)
+    assert verdicts.take("t1", "bob", NOW)
+    assert not verdicts.take("t2", "bob", NOW)
 
 
 def test_a_turn_is_free_again_when_it_is_left_or_judged(verdicts):

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from bot.config import Config
 from kb.audit import AuditEntry, check, entries
 from web.auth import CONSOLE, LOG_OUT, OPERATOR, operator_of
+from web.chat_theme import ASSETS
 from web.desk import Desk
 from web.playground import add_playground, mount_operators_page
+from web.review_actions import review_actions
 
 _PAGE = 50
 
@@ -20,6 +22,13 @@ def mount_console(app: FastAPI, desk: Desk, config: Config) -> None:
     with gr.Blocks(title=f"{config.branding.name}: console", analytics_enabled=False, fill_width=True) as page:
         who = gr.HTML(apply_default_css=False, elem_classes="fc-who")
         page.load(_who, None, who, queue=False, api_visibility="private")
+        with gr.Tab("Review"):
+            gr.HTML(
+                html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
+                js_on_load=(ASSETS / "review.js").read_text(encoding="utf-8"),
+                server_functions=review_actions(desk),
+                apply_default_css=False,
+            )
         with gr.Tab("Playground"):
             add_playground(page, desk.bot_now, config)
         with gr.Tab("Audit") as tab:

@@ -6,23 +6,41 @@ import pytest
 from conftest import serving
 from fakes import make_service
 from fakes_bot import bot_over
+from fakes_kb import turn
 from playwright.sync_api import Browser, expect
 
 from bot.config import Config, WebConfig
 from kb.database import connect, migrate
+from kb.log import ConversationLog
 from kb.operators import Operators
+from kb.verdicts import Verdicts
 from web.app import create_app
 from web.desk import Desk
 
 PASSWORD = "correct horse battery"
+REPLY = {
+    "message": "",
+    "responses": [{"pair_id": "track", "question": "Where is my order?", "answer": "Open *My orders*."}],
+    "explanation": {"reason": "It is likely.", "runners_up": []},
+}
 
 
 @pytest.fixture
-def page(chromium: Browser, tmp_path):
+def engine(tmp_path):
     engine = connect(tmp_path / "frontdesk.db")
     migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def page(chromium: Browser, tmp_path, engine):
     operators = Operators(engine)
     operators.add("ada", "editor", PASSWORD)
+    log = ConversationLog(engine)
+    log.start_conversation("page", conversation_id="c")
+    for number, confidence in enumerate((0.9, 0.55, 0.7)):
+        log.record(turn("c", f"t{number}", f"question {number}", confidence=confidence, reply=REPLY), [])
     bot = bot_over(tmp_path)
     config = Config(web=WebConfig(requests_per_minute=0))
     desk = Desk(bot_now=lambda: bot, engine=engine, operators=operators)
@@ -32,7 +50,36 @@ def page(chromium: Browser, tmp_path):
         page.goto(f"{address}/operator/")
         yield page
         context.close()
-    engine.dispose()
+
+
+def log_in(page):
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_turns_are_judged_by_keys_with_the_right_answer_and_taken_back(page, engine):
+    log_in(page)
+    asked, total = page.locator(".fr-this"), page.locator(".fr-total")
+    expect(asked).to_have_text("question 1")
+    expect(total).to_have_text("3 turns")
+    page.keyboard.press("j")
+    expect(asked).to_have_text("question 2")
+    page.keyboard.press("/")
+    page.keyboard.type("when do I get my refund")
+    page.get_by_label("When do I get my refund?").check()
+    page.keyboard.press("2")
+    expect(total).to_have_text("2 turns")
+    (verdict,) = Verdicts(engine).current()
+    assert (verdict.turn_id, verdict.value, verdict.pair_id) == ("t2", "wrong", "refund")
+    page.locator(".fr-list").focus()
+    page.keyboard.press("u")
+    expect(total).to_have_text("3 turns")
+    assert Verdicts(engine).current() == []
+    page.get_by_role("button", name="Right").click()
+    page.get_by_label("judged ones").check()
+    expect(total).to_have_text("1 turn")
+    expect(page.locator(".fr-given")).to_have_text("Right")
 
 
 def test_an_operator_logs_in_looks_around_and_logs_out(page):
@@ -40,10 +87,9 @@ def test_an_operator_logs_in_looks_around_and_logs_out(page):
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("don't fit")
-    page.get_by_label("Name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page)
     expect(page.locator(".fc-who").last).to_contain_text("ada")
+    page.get_by_role("tab", name="Playground").click()
     expect(page.locator(".fp-chosen")).to_have_count(5)
     page.get_by_role("tab", name="Audit").click()
     expect(page.get_by_role("region", name="Audit")).to_contain_text("logged in")
