@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, text, update
 
+from kb.audit import add_entry
 from kb.batch import chunks
 from kb.database import reading, writing
 from kb.errors import NotFoundError, describe
@@ -229,6 +231,11 @@ class KnowledgeStore:
             values = {"path": storable(path), "file_hash": file_hash, "counts": dict(counts)}
             times = {"started_at": started_at, "finished_at": datetime.now(UTC)}
             unit._open.execute(insert(ImportRow), values | times)
+
+    def note(self, operator_id: str, action: str, subject: str = "", details: Mapping[str, Any] | None = None) -> None:
+        """Add an entry to the audit, in the transaction of what it tells."""
+        with self.transaction() as unit:
+            add_entry(unit._open, operator_id, action, subject, details)
 
     @property
     def _open(self) -> Connection:

@@ -3,6 +3,7 @@
 import pytest
 from fakes import make_service
 from fakes_bot import bot_over
+from fakes_desk import desk_over
 from fastapi.testclient import TestClient
 from starlette.routing import Mount
 
@@ -11,7 +12,6 @@ from kb.database import connect, migrate
 from kb.operators import LoginConfig, Operators
 from web.app import create_app
 from web.auth import CONSOLE, COOKIE
-from web.desk import Desk
 
 PASSWORD = "correct horse battery"
 HOST = "https://help.shop.example"
@@ -28,7 +28,7 @@ def app(tmp_path_factory):
         operators.add(name, "admin", PASSWORD)
     bot = bot_over(folder)
     config = Config(web=WebConfig(requests_per_minute=0))
-    desk = Desk(bot_now=lambda: bot, engine=engine, operators=operators)
+    desk = desk_over(engine, bot, operators)
     yield create_app(make_service(engine, web=config.web), config, desk=desk)
     engine.dispose()
 

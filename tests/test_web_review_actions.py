@@ -2,15 +2,17 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from fakes_bot import bot_over
+from fakes_bot import SHOP, bot_over
+from fakes_desk import desk_over
 from fakes_kb import turn
 
 from kb.audit import entries
 from kb.log import ConversationLog
 from kb.operators import Operator, Operators
+from kb.store import KnowledgeStore
 from kb.verdicts import Verdicts
 from web.auth import OPERATOR
-from web.desk import Desk
+from web.knowledge_actions import knowledge_actions
 from web.review_actions import PAGE, review_actions
 
 
@@ -26,13 +28,14 @@ def desk(engine, tmp_path):
     log.start_conversation("page", conversation_id="c")
     for number in range(3):
         log.record(turn("c", f"t{number}", f"question {number}", confidence=0.9 - number / 10, reply=reply()), [])
+    KnowledgeStore(engine).upsert(SHOP)
     bot = bot_over(tmp_path)
-    return Desk(bot_now=lambda: bot, engine=engine, operators=Operators(engine))
+    return desk_over(engine, bot, Operators(engine))
 
 
 @pytest.fixture
 def act(desk):
-    functions = {each.__name__: each for each in review_actions(desk)}
+    functions = {each.__name__: each for each in (*review_actions(desk), *knowledge_actions(desk))}
 
     def call(name, role="editor", who="ada", **payload):
         operator = Operator(operator_id=who, role=role, created_at=datetime.now(UTC))
@@ -74,7 +77,10 @@ def test_who_only_looks_keeps_nobody_from_judging(act):
 
 
 def test_a_verdict_is_kept_audited_and_takes_the_turn_out_of_the_queue(act, engine):
-    assert act("review_verdict", turn_id="t2", value="wrong", pair_id="refund", note="see 4") == {"value": "wrong"}
+    assert act("review_verdict", turn_id="t2", value="wrong", pair_id="refund", note="see 4") == {
+        "value": "wrong",
+        "learned": False,
+    }
     (verdict,) = Verdicts(engine).current()
     assert (verdict.operator_id, verdict.value, verdict.pair_id, verdict.note) == ("ada", "wrong", "refund", "see 4")
     assert [each["turn_id"] for each in act("review_queue")["turns"]] == ["t1", "t0"]
@@ -110,3 +116,39 @@ def test_pairs_are_found_by_what_they_answer(act):
         "question": "Where is my order?",
     }
     assert act("find_pairs", text="  ")["error"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "pair_id"),
+    [({"value": "right"}, "track"), ({"value": "wrong", "pair_id": "time"}, "time")],
+)
+def test_the_words_of_a_customer_are_learned_as_another_way_of_asking(act, engine, verdict, pair_id):
+    assert act("review_verdict", turn_id="t1", learn=True, **verdict)["learned"] is True
+    assert "question 1" in KnowledgeStore(engine).get(pair_id).phrasings
+    assert {each.action for each in entries(engine)} >= {"phrasing added"}
+    assert act("review_verdict", turn_id="t1", learn=True, **verdict)["learned"] is False
+
+
+def test_where_no_pair_is_right_nothing_is_learned(act, engine):
+    before = KnowledgeStore(engine).corpus_hash()
+    for value in ("wrong", "unclear", "out_of_scope"):
+        assert act("review_verdict", turn_id="t1", learn=True, value=value)["learned"] is False
+    assert KnowledgeStore(engine).corpus_hash() == before
+
+
+def test_a_new_pair_is_added_and_a_known_question_refused(act, engine):
+    added = act("new_pair", question="Do you sell maps?", answer="Yes.", topic="gear")["pair_id"]
+    pair = KnowledgeStore(engine).get(added)
+    assert (pair.question, pair.answer, pair.topic, pair.source) == ("Do you sell maps?", "Yes.", "gear", "console")
+    assert "change the answer of" in act("new_pair", question="do you sell maps", answer="No.")["error"]
+    assert act("new_pair", question="Do you?", answer=" ")["error"]
+    assert "needs the role" in act("new_pair", role="viewer", question="Really?", answer="No.")["error"]
+
+
+def test_what_was_edited_is_not_in_service_until_it_is_published(act):
+    found = act("published", role="viewer")
+    assert (found["version"], found["running"]) == (1, False)
+    add = {"question": "Do you sell maps?", "answer": "Yes."}
+    act("new_pair", **add)
+    assert act("published")["version"] == 2
+    assert act("published")["served"] == found["served"]

@@ -17,6 +17,7 @@ from kb.outbox import Outbox
 from kb.types import Reply
 from web.delivery import Deliverer, channels_of
 from web.desk import Desk
+from web.jobs import Jobs
 from web.records import Answered, answered_to_json
 from web.service import ChatService
 
@@ -65,12 +66,19 @@ def serve(
     channels = channels_of(settings.hand_over, settings.branding, var)
     frontdesk = open_frontdesk(var, settings, channels)
     deliverer = Deliverer(Outbox(frontdesk.engine), channels, settings.hand_over)
+    jobs = Jobs(var, config)
     try:
         from web.app import create_app
         from web.http import listen
         from web.http import serve as serve_app
 
-        desk = Desk(bot_now=lambda: frontdesk.bot.bot, engine=frontdesk.engine, operators=Operators(frontdesk.engine))
+        desk = Desk(
+            bot_now=lambda: frontdesk.bot.bot,
+            engine=frontdesk.engine,
+            store=frontdesk.store,
+            operators=Operators(frontdesk.engine),
+            jobs=jobs,
+        )
         application = create_app(_service(frontdesk), replace(settings, web=web), desk=desk)
         with listen(web) as listener:
             address = listener.getsockname()
@@ -78,6 +86,7 @@ def serve(
             deliverer.start()
             serve_app(application, web, listener)
     finally:
+        jobs.stop()
         deliverer.close()
         frontdesk.close()
 

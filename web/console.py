@@ -11,6 +11,7 @@ from kb.audit import AuditEntry, check, entries
 from web.auth import CONSOLE, LOG_OUT, OPERATOR, operator_of
 from web.chat_theme import ASSETS
 from web.desk import Desk
+from web.knowledge_actions import knowledge_actions
 from web.playground import add_playground, mount_operators_page
 from web.review_actions import review_actions
 
@@ -26,7 +27,7 @@ def mount_console(app: FastAPI, desk: Desk, config: Config) -> None:
             gr.HTML(
                 html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
                 js_on_load=(ASSETS / "review.js").read_text(encoding="utf-8"),
-                server_functions=review_actions(desk),
+                server_functions=[*review_actions(desk), *knowledge_actions(desk)],
                 apply_default_css=False,
             )
         with gr.Tab("Playground"):

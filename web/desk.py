@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from kb.operators import Operators
+from kb.store import KnowledgeStore
+from web.jobs import Jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,4 +17,6 @@ class Desk:
 
     bot_now: Callable[[], ChatBot]
     engine: Engine
+    store: KnowledgeStore
     operators: Operators
+    jobs: Jobs

@@ -1,28 +1,22 @@
-"""What the review tab's script may ask of the server: functions of one JSON object each, as who is logged in.
+"""What the review tab's script may ask of the server: the queue, a turn, and a verdict."""
 
-What an operator can cause is answered with `{"error": "..."}`; anything else is a defect, and is left to fail loudly.
-"""
-
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import gradio as gr
 
 from bot.review import Worth, ranked
-from kb.errors import FrontdeskError
-from kb.operators import Operator, Role
+from kb.editing import add_phrasing
+from kb.operators import Operator
 from kb.review import Filters, Reviewed, conversation_of, turn_to_review, turns_to_review
 from kb.types import Turn
 from kb.verdicts import Value, Verdicts
-from web.auth import operator_of
 from web.chat_markdown import render_markdown
 from web.desk import Desk
+from web.operator_actions import Action, told
 
 PAGE = 25
-_MOST_FOUND = 8
 _MOST_DAYS = 3_650
-Action = Callable[[dict[str, Any], gr.Request], dict[str, Any]]
 
 
 def review_actions(desk: Desk) -> list[Action]:
@@ -40,7 +34,7 @@ def review_actions(desk: Desk) -> list[Action]:
                 "size": PAGE,
             }
 
-        return _told(request, "viewer", work)
+        return told(request, "viewer", work)
 
     def review_turn(payload: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         def work(operator: Operator) -> dict[str, Any]:
@@ -52,13 +46,14 @@ def review_actions(desk: Desk) -> list[Action]:
             taken_by = "" if mine else reviewed.taken_by
             return _detail(reviewed, conversation) | {"taken_by": taken_by, "may_judge": operator.may("editor")}
 
-        return _told(request, "viewer", work)
+        return told(request, "viewer", work)
 
     def review_verdict(payload: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         def work(operator: Operator) -> dict[str, Any]:
             given = {name: str(payload.get(name, "")) for name in ("turn_id", "value", "pair_id", "note")}
             if given["pair_id"] and given["pair_id"] not in _known(desk):
                 return {"error": "This pair is no longer in the knowledge base. Choose another one."}
+            turn = turn_to_review(desk.engine, given["turn_id"], datetime.now(UTC)).turn
             verdicts.give(
                 given["turn_id"],
                 operator.operator_id,
@@ -66,30 +61,19 @@ def review_actions(desk: Desk) -> list[Action]:
                 pair_id=given["pair_id"],
                 note=given["note"],
             )
-            return {"value": given["value"]}
+            learned = payload.get("learn") is True and _learned(desk, turn, given, operator)
+            return {"value": given["value"], "learned": learned}
 
-        return _told(request, "editor", work)
+        return told(request, "editor", work)
 
-    def find_pairs(payload: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        def work(_: Operator) -> dict[str, Any]:
-            matches = desk.bot_now().rank(str(payload.get("text", "")))[:_MOST_FOUND]
-            return {"pairs": [{"pair_id": each.pair.pair_id, "question": each.pair.question} for each in matches]}
-
-        return _told(request, "viewer", work)
-
-    return [review_queue, review_turn, review_verdict, find_pairs]
+    return [review_queue, review_turn, review_verdict]
 
 
-def _told(request: gr.Request, role: Role, work: Callable[[Operator], dict[str, Any]]) -> dict[str, Any]:
-    """Return what work gives, done as who is logged in; in words what they may not, or what went wrong."""
-    # Gradio hands over the request itself here, and not one of its own.
-    operator = operator_of(cast(Any, request))
-    if not operator.may(role):
-        return {"error": f"This needs the role {role}; yours is {operator.role}."}
-    try:
-        return work(operator)
-    except FrontdeskError as error:
-        return {"error": str(error)}
+def _learned(desk: Desk, turn: Turn, given: dict[str, str], operator: Operator) -> bool:
+    """Give the right pair the customer's words as another way of asking it; False where no pair is right."""
+    shown = [str(each["pair_id"]) for each in turn.reply["responses"]]
+    right = given["pair_id"] or (shown[0] if given["value"] == "right" and shown else "")
+    return bool(right) and add_phrasing(desk.store, right, turn.question, operator.operator_id)
 
 
 def _filters(payload: dict[str, Any], now: datetime) -> Filters:

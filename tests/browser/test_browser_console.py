@@ -6,6 +6,7 @@ import pytest
 from conftest import serving
 from fakes import make_service
 from fakes_bot import bot_over
+from fakes_desk import desk_over
 from fakes_kb import turn
 from playwright.sync_api import Browser, expect
 
@@ -15,7 +16,6 @@ from kb.log import ConversationLog
 from kb.operators import Operators
 from kb.verdicts import Verdicts
 from web.app import create_app
-from web.desk import Desk
 
 PASSWORD = "correct horse battery"
 REPLY = {
@@ -43,7 +43,7 @@ def page(chromium: Browser, tmp_path, engine):
         log.record(turn("c", f"t{number}", f"question {number}", confidence=confidence, reply=REPLY), [])
     bot = bot_over(tmp_path)
     config = Config(web=WebConfig(requests_per_minute=0))
-    desk = Desk(bot_now=lambda: bot, engine=engine, operators=operators)
+    desk = desk_over(engine, bot, operators)
     with serving(create_app(make_service(engine, web=config.web), config, desk=desk)) as address:
         context = chromium.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()

@@ -3,7 +3,7 @@
 const root = element.querySelector(".fr");
 const $ = (selector) => root.querySelector(selector);
 const list = $(".fr-list");
-const state = { turns: [], at: -1, page: 0, total: 0, size: 1, turn: null, last: null };
+const state = { turns: [], at: -1, page: 0, total: 0, size: 1, turn: null, last: null, asked: 0 };
 const VERDICTS = [["right", "Right"], ["wrong", "Wrong"], ["unclear", "Unclear"], ["out_of_scope", "Out of scope"]];
 
 function make(kind, attributes = {}, ...children) {
@@ -34,8 +34,10 @@ function filters() {
 }
 
 async function load(keep = false) {
+  // Of several answers on their way only that to the newest question counts.
+  const ticket = ++state.asked;
   const answer = await call("review_queue", { ...filters(), page: state.page });
-  if (!answer) return;
+  if (!answer || ticket !== state.asked) return;
   Object.assign(state, { turns: answer.turns, total: answer.total, size: answer.size });
   $(".fr-total").textContent = answer.total === 1 ? "1 turn" : `${answer.total} turns`;
   list.replaceChildren(...state.turns.map(line));
@@ -61,8 +63,9 @@ async function open(at) {
   for (const [each, option] of [...list.children].entries()) option.setAttribute("aria-selected", String(each === at));
   list.setAttribute("aria-activedescendant", `fr-${at}`);
   list.children[at].scrollIntoView({ block: "nearest" });
+  const ticket = ++state.asked;
   const turn = await call("review_turn", { turn_id: state.turns[at].turn_id });
-  if (turn && state.at === at) show(turn);
+  if (turn && ticket === state.asked) show(turn);
 }
 
 function nothing() {
@@ -109,15 +112,35 @@ function judgement(turn) {
     oninput: (event) => finding(event.target.value, choices), disabled: !turn.may_judge });
   const note = make("input.fr-note", { name: "note", placeholder: "Note (optional)", "aria-label": "Note", value: turn.note, maxlength: 500,
     disabled: !turn.may_judge });
+  const learn = make("label.fr-check", {}, make("input", { type: "checkbox", name: "learn", disabled: !turn.may_judge }),
+    "Learn these words as another way of asking it");
   const buttons = VERDICTS.map(([value, name], at) => make(turn.verdict === value ? "button.fr-given" : "button",
     { onclick: () => judge(value), disabled: !turn.may_judge, "aria-keyshortcuts": String(at + 1) }, name));
-  return make("div.fr-judge", {}, verdict ? make("p.fr-dim", {}, verdict) : "", make("strong", {}, "The right answer is"), find, choices, note,
-    make("div.fr-verdicts", {}, ...buttons));
+  return make("div.fr-judge", {}, verdict ? make("p.fr-dim", {}, verdict) : "", make("strong", {}, "The right answer is"), find, choices, learn, note,
+    make("div.fr-verdicts", {}, ...buttons), turn.may_judge ? newPair(turn) : "");
 }
 
 function choice(pair, checked) {
   const radio = make("input", { type: "radio", name: "pair", value: pair.pair_id, checked });
   return make("label", {}, radio, make("span", {}, pair.question));
+}
+
+// Where no pair is right, the answer is written here: one step from what a customer asked to a pair that answers it.
+function newPair(turn) {
+  const question = make("input", { name: "question", value: turn.question, "aria-label": "Question" });
+  const topic = make("input", { name: "topic", placeholder: "Topic", "aria-label": "Topic" });
+  const answer = make("textarea", { name: "answer", rows: 5, placeholder: "Answer, in Markdown", "aria-label": "Answer" });
+  const save = async () => {
+    const given = { question: question.value, topic: topic.value, answer: answer.value };
+    const pair = await call("new_pair", given);
+    if (pair) {
+      await call("review_verdict", { turn_id: turn.turn_id, value: turn.shown.length ? "wrong" : "unclear",
+        note: `answered by the new pair ${pair.pair_id}` });
+      await Promise.all([load(true), publication()]);
+    }
+  };
+  return make("details.fr-new", {}, make("summary", {}, "None of them: write a new pair"), question, topic, answer,
+    make("button", { onclick: save }, "Save the pair"));
 }
 
 let waiting = 0;
@@ -136,10 +159,12 @@ async function judge(value) {
   const pair = $("[name=pair]:checked");
   // Who says that the answer was right has said which one is; of the others only 'wrong' has a right one.
   const pairId = value === "wrong" && pair && !turn.shown.some((each) => each.pair_id === pair.value) ? pair.value : "";
-  const given = await call("review_verdict", { turn_id: turn.turn_id, value, pair_id: pairId, note: $(".fr-note").value });
+  const given = await call("review_verdict", { turn_id: turn.turn_id, value, pair_id: pairId, note: $(".fr-note").value,
+    learn: $("[name=learn]").checked });
   if (!given) return;
   state.last = turn.turn_id;
   await load(true);
+  if (given.learned) publication();
 }
 
 async function undo() {
@@ -150,6 +175,26 @@ async function undo() {
   }
 }
 
+// What was edited and is not in service yet, and the way to put it there.
+async function publication() {
+  const now = await call("published", {});
+  if (!now) return;
+  const bar = $(".fr-publish");
+  const button = bar.querySelector("button");
+  bar.hidden = now.version === now.served && !now.running;
+  button.disabled = now.running;
+  const waits = `Version ${now.version} of the knowledge is not in service yet: customers get version ${now.served}.`;
+  bar.querySelector("span").textContent = now.running ? "Publishing …" : now.problem || waits;
+  if (now.running || (!bar.hidden && button.dataset.asked)) window.setTimeout(publication, 1500);
+  if (bar.hidden) delete button.dataset.asked;
+}
+
+async function publish(event) {
+  const button = event.currentTarget;
+  button.dataset.asked = "yes";
+  if (await call("publish", {})) publication();
+}
+
 function turnPage(by) {
   state.page = Math.max(0, state.page + by);
   state.at = 0;
@@ -157,7 +202,7 @@ function turnPage(by) {
 }
 
 root.addEventListener("keydown", (event) => {
-  if (event.target.matches("input:not([type=radio]), select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key;
   const verdict = VERDICTS[Number(key) - 1];
   if (key === "j" || (key === "ArrowDown" && event.target === list)) open(state.at + 1);
@@ -173,4 +218,6 @@ for (const button of root.querySelectorAll("[data-page]")) {
 }
 $(".fr-filters").addEventListener("change", () => { state.page = 0; load(); });
 $(".fr-filters").addEventListener("submit", (event) => event.preventDefault());
+$(".fr-publish button").addEventListener("click", publish);
+publication();
 load().then(() => list.focus({ preventScroll: true }));
