@@ -254,6 +254,7 @@ class ChatBot:
             self._selection.responses,
             self._selection.diversity,
             duplicate_similarity=self._selection.duplicate_similarity,
+            keep_duplicates=False,
         )
         same = duplicates(vectors, positions, self._selection.duplicate_similarity)
         beyond = is_beyond(self._selection.responses)

@@ -79,6 +79,7 @@ class FollowUps:
             self._config.count,
             self._config.diversity,
             duplicate_similarity=self._config.duplicate_similarity,
+            keep_duplicates=False,
         )
         return tuple(
             FollowUp(

@@ -71,6 +71,7 @@ def _select(vectors: FloatArray, relevance: FloatArray, trial: Trial, strategy: 
         trial.diversity,
         strategy,
         duplicate_similarity=trial.duplicate_similarity,
+        keep_duplicates=False,
     )
 
 
