@@ -20,6 +20,7 @@ from bot.policy import Policy, promised_threshold
 from bot.replay import Replayer
 from bot.rules import Rules, RuleSet
 from bot.rules_file import RULES_NAME, load_rules
+from bot.selection import Selection
 from bot.serving import KEPT_MODELS, Models, ModelsOf
 from kb.database import connect, migrate
 from kb.errors import IndexDamagedError, IndexStaleError, StorageError, describe
@@ -288,7 +289,7 @@ def make_bot(
         follow_ups=FollowUps(retriever, transitions, config.follow_ups),
         context=ContextReader(retriever, matcher, transitions, config.context),
         speller=speller,
-        selection=config.selection,
+        selection=Selection(config.selection, calibration.sharpness),
         snapshot=replace(snapshot, settings=settings_hash(config, retriever.config, rules.rules if rules else None)),
         rules=rules,
     )

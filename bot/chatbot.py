@@ -5,7 +5,7 @@ replay of a logged turn is the same call.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,9 +17,9 @@ from bot.context import ContextReader, Reading, Understood
 from bot.follow_ups import FollowUps
 from bot.person import wish_for_person
 from bot.policy import Decision, Policy
-from bot.replies import Considered, is_beyond, option_of, reply_of, says_the_same
+from bot.replies import Considered, option_of, reply_of
 from bot.rules import Rules, RuleSet
-from bot.selector import duplicates, select
+from bot.selection import Selection, Shown
 from bot.small_talk import small_talk
 from bot.splitting import Part, split, together
 from kb.errors import MessageError, describe
@@ -28,24 +28,6 @@ from kb.spelling import Speller
 from kb.text import clean_line
 from kb.types import Context, FloatArray, FollowUp, Match, QAPair, Reply, Retrieved, Snapshot
 from models.matcher import Matcher
-
-# Where the best match is certain, others are as certain only if they are it.
-_LEAST_DOUBT = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SelectionConfig:
-    """How many answers are shown, and which."""
-
-    responses: int = 2
-    """Answers of one reply, at most; a second one only where it is nearly as relevant and the bot doesn't ask back."""
-    nearly: float = 0.7
-    """Share of the first one's odds, relevance / (1 - relevance), that a further answer must have."""
-    diversity: float = 0.3
-    duplicate_similarity: float = 0.9
-    """Cosine of two questions above which their answers say the same."""
-    runners_up: int = 5
-    """Candidates that an explanation names."""
 
 
 class ChatBot:
@@ -61,7 +43,7 @@ class ChatBot:
         follow_ups: FollowUps,
         context: ContextReader,
         speller: Speller,
-        selection: SelectionConfig,
+        selection: Selection,
         snapshot: Snapshot,
         rules: Rules | None = None,
     ) -> None:
@@ -101,17 +83,16 @@ class ChatBot:
         chosen = named or chosen_match((question, reading.question), matches, context)
         asked = Asked(question=question, understood=reading.question, matches=matches, context=context, chosen=chosen)
         decision = self._decide(asked, matches, retrieved, is_alone=not reading.context)
-        selected, left_out = self._select(decision, matches, retrieved)
+        shown = self._select(decision, matches, retrieved)
         considered = Considered(
             reading=reading,
             retrieved=retrieved,
             matches=matches,
             decision=decision,
-            selected=selected,
-            left_out=left_out,
-            follow_ups=self._suggest(decision, selected, matches, context),
+            shown=shown,
+            follow_ups=self._suggest(decision, shown.matches, matches, context),
         )
-        return reply_of(considered, context, self.snapshot, self._selection.runners_up)
+        return reply_of(considered, context, self.snapshot, self._selection.config.runners_up)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""
@@ -234,44 +215,15 @@ class ChatBot:
         vectors: FloatArray = retrieved.vectors[[row[match.pair.pair_id] for match in matches]]
         return vectors
 
-    def _select(
-        self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved
-    ) -> tuple[list[Match], dict[str, str]]:
-        """Return what is shown: the best match, and others that are nearly as relevant and say something else.
-
-        With it, by the ids of pairs, why those that are as relevant are not shown.
-        """
+    def _select(self, decision: Decision, matches: Sequence[Match], retrieved: Retrieved) -> Shown:
         if decision.shown is not None:
-            return list(decision.shown), {}
+            return Shown(matches=tuple(decision.shown))
         if decision.outcome != "answered":
-            return [], {}
-        needed = max(decision.threshold, self._nearly(matches[0].relevance))
-        eligible = [match for match in matches if match.relevance >= needed]
-        vectors = self._vectors(eligible, retrieved)
-        positions = select(
-            vectors,
-            np.array([match.relevance for match in eligible], dtype=np.float32),
-            self._selection.responses,
-            self._selection.diversity,
-            duplicate_similarity=self._selection.duplicate_similarity,
-            keep_duplicates=False,
-        )
-        same = duplicates(vectors, positions, self._selection.duplicate_similarity)
-        beyond = is_beyond(self._selection.responses)
-        left_out = {
-            match.pair.pair_id: says_the_same(eligible[same[at]]) if at in same else beyond
-            for at, match in enumerate(eligible)
-            if at not in positions
-        }
-        return [eligible[position] for position in positions], left_out
-
-    def _nearly(self, relevance: float) -> float:
-        """Return the relevance from which a match is nearly as relevant as one of this relevance."""
-        odds = self._selection.nearly * relevance / max(1 - relevance, _LEAST_DOUBT)
-        return odds / (1 + odds)
+            return Shown()
+        return self._selection.shown(matches, self._vectors(matches, retrieved), decision.threshold)
 
     def _is_nearly(self, match: Match, best: Match) -> bool:
-        return match.relevance >= self._nearly(best.relevance)
+        return match.relevance >= self._selection.nearly(best.relevance)
 
     def _suggest(
         self, decision: Decision, selected: Sequence[Match], matches: Sequence[Match], context: Context

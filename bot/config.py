@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from bot.chatbot import SelectionConfig
 from bot.clarifying import ClarifyingConfig
 from bot.context import ContextConfig
 from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
+from bot.selection import SelectionConfig
 from kb.errors import ConfigError, describe
 from kb.retriever import RetrievalConfig
 from kb.text import text_hash

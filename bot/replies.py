@@ -1,30 +1,30 @@
 """Decision and matches → the reply with its explanation: what is shown, and the record of why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.context import Reading
 from bot.policy import Decision
+from bot.selection import Shown
 from kb.codec import told_of
 from kb.types import Context, Explanation, FollowUp, Match, Reply, Response, Retrieved, RunnerUp, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Considered:
-    """All that a reply is made of: `left_out` says, by the ids of pairs, why matches as relevant are not shown."""
+    """All that a reply is made of."""
 
     reading: Reading
     retrieved: Retrieved
     matches: Sequence[Match]
     decision: Decision
-    selected: Sequence[Match]
-    left_out: Mapping[str, str]
+    shown: Shown
     follow_ups: tuple[FollowUp, ...]
 
 
 def reply_of(considered: Considered, context: Context, snapshot: Snapshot, runners_up: int) -> Reply:
     """Return the reply, whose explanation names so many candidates that were not shown, at most."""
-    decision, selected = considered.decision, considered.selected
+    decision, selected = considered.decision, considered.shown.matches
     parts = decision.parts or ("",) * len(selected)
     rules = (*considered.retrieved.rules, *decision.rules, *(match.rule for match in selected if match.rule))
     return Reply(
@@ -41,7 +41,7 @@ def reply_of(considered: Considered, context: Context, snapshot: Snapshot, runne
             understood=considered.reading.question,
             reason=decision.reason,
             threshold=decision.threshold,
-            features=_features(considered.matches),
+            features=_features(considered.matches) | _diversity(considered),
             runners_up=_runners_up(considered, runners_up),
             told=told_of(context),
             context=considered.reading.context,
@@ -64,19 +64,9 @@ def option_of(match: Match, rank: int) -> FollowUp:
     )
 
 
-def says_the_same(shown: Match) -> str:
-    """Return why a match is not shown beside another one."""
-    return f"says the same as “{shown.pair.question}”"
-
-
-def is_beyond(shown: int) -> str:
-    """Return why a match is not shown after so many."""
-    return "only one answer is shown" if shown == 1 else f"only {shown} answers are shown"
-
-
 def _runners_up(considered: Considered, most: int) -> tuple[RunnerUp, ...]:
     decision, matches = considered.decision, considered.matches
-    shown = {match.pair.pair_id for match in (*considered.selected, *(matches[at] for at in decision.options))}
+    shown = {match.pair.pair_id for match in (*considered.shown.matches, *(matches[at] for at in decision.options))}
     others = [match for match in matches if match.pair.pair_id not in shown]
     return tuple(
         RunnerUp(
@@ -84,7 +74,7 @@ def _runners_up(considered: Considered, most: int) -> tuple[RunnerUp, ...]:
             question=match.pair.question,
             similarity=match.similarity,
             relevance=match.relevance,
-            reason=considered.left_out.get(match.pair.pair_id) or _is_too_little(match, decision),
+            reason=considered.shown.left_out.get(match.pair.pair_id) or _is_too_little(match, decision),
         )
         for match in others[:most]
     )
@@ -110,6 +100,11 @@ def _response(match: Match, rank: int, part: str) -> Response:
         rank=rank,
         part=part,
     )
+
+
+def _diversity(considered: Considered) -> dict[str, float]:
+    """Return the diversity that the answers were selected with, where several could have been."""
+    return {"diversity": considered.shown.diversity} if considered.shown.diversity else {}
 
 
 def _features(matches: Sequence[Match]) -> dict[str, float]:

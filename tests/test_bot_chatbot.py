@@ -7,10 +7,10 @@ from fakes_kb import pair, turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.chatbot import SelectionConfig
 from bot.clarifying import ClarifyingConfig
 from bot.config import Config
 from bot.policy import PolicyConfig
+from bot.selection import SelectionConfig
 from kb.codec import reply_to_json
 from kb.errors import MessageError
 from kb.types import Context, Snapshot, Told

@@ -6,13 +6,13 @@ from conversation import Conversation, shown
 from fakes_bot import SHOP, bot_over
 from fakes_kb import pair
 
-from bot.chatbot import SelectionConfig
 from bot.clarifying import ClarifyingConfig
 from bot.config import Config
 from bot.hours import HoursRule
 from bot.messages import Messages
 from bot.policy import PolicyConfig
 from bot.rules import PassOn, RuleSet
+from bot.selection import SelectionConfig
 
 SAYS = Messages()
 UNKNOWN = "Is it raining in Lisbon tomorrow?"

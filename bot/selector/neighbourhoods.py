@@ -33,7 +33,7 @@ def neighbourhoods(pool: Pool) -> FloatArray:
     return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def aspects_of(pool: Pool) -> tuple[FloatArray, FloatArray]:
+def weighed_aspects(pool: Pool) -> tuple[FloatArray, FloatArray]:
     """Return how far each candidate serves each aspect (n, m), at most 1, and the weight of each aspect (m,), sum 1.
 
     Those that were given, else neighbourhoods. An aspect weighs what relevance serves it.

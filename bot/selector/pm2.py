@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bot.selector.neighbourhoods import aspects_of
+from bot.selector.neighbourhoods import weighed_aspects
 from bot.selector.pool import Pool
 from kb.types import FloatArray
 
@@ -20,7 +20,7 @@ class ProportionalModel:
     def __init__(self, pool: Pool) -> None:
         self._diversity = np.float32(pool.diversity)
         self._weighed = (1 - self._diversity) * pool.relevance
-        serves, self._weight = aspects_of(pool)
+        serves, self._weight = weighed_aspects(pool)
         self._served = serves * pool.relevance[:, None]
         self._places = np.zeros_like(self._weight)
 

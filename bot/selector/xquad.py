@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bot.selector.neighbourhoods import aspects_of
+from bot.selector.neighbourhoods import weighed_aspects
 from bot.selector.pool import Pool
 from kb.types import FloatArray
 
@@ -16,7 +16,7 @@ class ExplicitQueryAspects:
     def __init__(self, pool: Pool) -> None:
         self._diversity = np.float32(pool.diversity)
         self._weighed = (1 - self._diversity) * pool.relevance
-        serves, self._open = aspects_of(pool)
+        serves, self._open = weighed_aspects(pool)
         self._served = serves * pool.relevance[:, None]
 
     def gains(self) -> FloatArray:
