@@ -26,10 +26,11 @@ def suggestions(report: Mapping[str, Any]) -> Section | None:
         "diversity": plots.trade_off(_over_diversity(report), "diversity", "value", ("Diversity", "Measure")),
     }
     text = "On the requests that everything was chosen by, from diversity 0, where all agree, to 1. "
-    html += figure_of("trade", "What more diversity costs", text, figures)
+    drawn = figure_of("trade", "What more diversity costs", text, figures)
     text = f"{report['strategy']}, the default selector, on the {report['split']} requests; nothing was chosen by this."
-    html += figure_of("diversity", "Measures over diversity", text, figures)
-    return Section(name="suggestions", heading="Suggestions", html=f'<div class="plots">{html}</div>', figures=figures)
+    drawn += figure_of("diversity", "Measures over diversity", text, figures)
+    html += f'<div class="plots">{drawn}</div>'
+    return Section(name="suggestions", heading="Suggestions", html=html, figures=figures)
 
 
 def _share(report: Mapping[str, Any]) -> str:
