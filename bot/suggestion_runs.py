@@ -44,8 +44,8 @@ class SuggestionConfig:
     selected: int = 5
     diversities: tuple[float, ...] = tuple(round(0.02 * step, 2) for step in range(51))
     """That are tried for every strategy."""
-    least_ild_gain: float = 0.10
-    """How much higher than by relevance alone ILD@5 has to be, as a share."""
+    most_loss: float = 0.01
+    """Share of α-nDCG@5 and of S-recall@5, as by relevance alone, that more diversity may cost."""
     relevance: SuggestionRelevanceConfig = field(default_factory=SuggestionRelevanceConfig)
 
 
@@ -101,9 +101,8 @@ def strategies() -> dict[str, Strategy]:
 def learn(cases: Sequence[Case], config: SuggestionConfig, progress: Callable[[int, int], None]) -> Learned:
     """Fit the relevance, and choose strategy and diversities by requests that the fit did not see.
 
-    Of the diversities at which ILD@5 is high enough (`least_ild_gain`) a strategy has the one with the highest α-nDCG@5
-    and S-recall@5 together, each relative to relevance alone; of all of them where it is at none. The default is the
-    best of our own strategies by the same measure.
+    A strategy has the diversity with the highest ILD@5 of those that cost little beside relevance alone (`most_loss`).
+    The default is the one of our own strategies that comes to the highest.
 
     Raises:
         TrainingDataError: hardly any candidate serves anything.
@@ -120,7 +119,7 @@ def learn(cases: Sequence[Case], config: SuggestionConfig, progress: Callable[[i
         progress(done, len(known))
         curves[name] = curve_of(cases, held_out, strategy, config)
     progress(len(known), len(known))
-    rank = {name: _rank(curve, curves[RELEVANCE][0], config) for name, curve in curves.items()}
+    rank = {name: _affordable(curve, curves[RELEVANCE][0], config) for name, curve in curves.items()}
     chosen = {
         name: Chosen(name=name, diversity=config.diversities[int(np.argmax(each))]) for name, each in rank.items()
     }
@@ -192,7 +191,7 @@ def _theirs(name: str) -> Strategy:
     return strategy
 
 
-def _rank(curve: FloatMatrix, floor: FloatMatrix, config: SuggestionConfig) -> FloatMatrix:
-    """Return the mean of α-nDCG@5 and S-recall@5 relative to relevance alone, less 1 where ILD@5 is too low."""
-    gained = (curve[:, _ALPHA_NDCG] / floor[_ALPHA_NDCG] + curve[:, _S_RECALL] / floor[_S_RECALL]) / 2
-    return np.asarray(gained - (curve[:, _ILD] < (1 + config.least_ild_gain) * floor[_ILD]), dtype=np.float64)
+def _affordable(curve: FloatMatrix, floor: FloatMatrix, config: SuggestionConfig) -> FloatMatrix:
+    """Return ILD@5 at each diversity; less than any is where α-nDCG@5 or S-recall@5 falls too far below the floor."""
+    kept = curve[:, [_ALPHA_NDCG, _S_RECALL]] >= (1 - config.most_loss) * floor[[_ALPHA_NDCG, _S_RECALL]]
+    return np.where(kept.all(axis=1), curve[:, _ILD], -1.0)

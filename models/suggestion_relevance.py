@@ -83,10 +83,10 @@ def fit(
     Raises:
         ValueError: fewer than two groups have a candidate that serves anything.
     """
-    usable = sum(bool(each.any()) for each in served)
-    if usable < 2:
-        raise ValueError(f"expected two or more requests with a question that serves them; got {usable}")
-    fold = np.random.default_rng(config.seed).permutation(len(groups)) % min(config.folds, len(groups))
+    usable = np.array([bool(each.any()) for each in served])
+    if usable.sum() < 2:
+        raise ValueError(f"expected two or more requests with a question that serves them; got {usable.sum()}")
+    fold = _folds(usable, config)
     held_out: list[FloatVector] = [np.empty(0)] * len(groups)
     for each in range(int(fold.max()) + 1):
         others = [at for at, own in enumerate(fold) if own != each]
@@ -97,6 +97,15 @@ def fit(
     scale = _fit_platt(np.concatenate(held_out), np.concatenate(list(served)) > 0)
     model = SuggestionRelevance(*_fitted(groups, served, config), scale)
     return model, [np.asarray(_platt(logits, scale), dtype=np.float32) for logits in held_out]
+
+
+def _folds(usable: NDArray[np.bool_], config: SuggestionRelevanceConfig) -> NDArray[np.int64]:
+    """Return the fold of each group; what can be learned from is spread over all, so that no fit is without any."""
+    order = np.random.default_rng(config.seed).permutation(len(usable))
+    order = order[np.argsort(~usable[order], kind="stable")]
+    fold = np.empty(len(usable), dtype=np.int64)
+    fold[order] = np.arange(len(usable)) % min(config.folds, int(usable.sum()))
+    return fold
 
 
 class _Features:

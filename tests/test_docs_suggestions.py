@@ -30,4 +30,4 @@ def test_every_file_of_measures_is_told(module):
 def test_what_is_selected_of_what_is_told():
     config = SuggestionConfig()
     assert f"{config.candidates} of a question bank" in PAGE
-    assert f"{config.least_ild_gain:.0%}".replace("%", " %") + " more different" in PAGE
+    assert f"at most {config.most_loss:.0%}".replace("%", " %") in PAGE

@@ -69,3 +69,9 @@ def test_relevance_says_how_often_such_candidates_serve():
 def test_nothing_is_learned_where_nothing_serves():
     with pytest.raises(ValueError, match="got 1"):
         fit([group("kettle"), group("saddle")], [np.zeros(4), np.array([0.0, 0.0, 0.0, 1.0])], CONFIG)
+
+
+def test_two_requests_that_something_serves_are_enough():
+    served = [np.zeros(4)] * 8 + [np.array([0.0, 0.0, 1.0, 1.0])] * 2
+    model, held_out = fit([group(each) for each in THINGS], served, CONFIG)
+    assert np.isfinite(np.concatenate([*held_out, model.relevance(group("umbrella"))])).all()
