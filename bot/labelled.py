@@ -49,7 +49,7 @@ def read_intents(path: Path) -> list[tuple[str, str]]:
     Raises:
         ImportFileError: there is no such file, it has other columns, a text without a label, or no text at all.
     """
-    rows = [(text, label) for text, label in _read_columns(path, ("text", "label"), may_lack="text")]
+    rows = [(text, label) for text, label in read_columns(path, ("text", "label"), may_lack="text")]
     # A public file has one among its 5,905 rows: it says nothing, and is no reason to refuse the others.
     blank = [number for number, (text, _) in enumerate(rows, start=2) if not text]
     if len(blank) == len(rows):
@@ -67,7 +67,7 @@ def read_pairs(path: Path) -> list[TextPair]:
             no row.
     """
     pairs = []
-    for number, (text_a, text_b, label) in enumerate(_read_columns(path, ("text_a", "text_b", "label")), start=2):
+    for number, (text_a, text_b, label) in enumerate(read_columns(path, ("text_a", "text_b", "label")), start=2):
         if label not in _SAME:
             raise ImportFileError(
                 describe(
@@ -144,8 +144,12 @@ def read_retrieval(folder: Path, split: str) -> tuple[list[QAPair], list[Labelle
     return pairs, questions
 
 
-def _read_columns(path: Path, names: Sequence[str], may_lack: str = "") -> list[tuple[str, ...]]:
-    """Return the stripped values of these columns of a CSV file; empty may be those of `may_lack` alone."""
+def read_columns(path: Path, names: Sequence[str], may_lack: str = "") -> list[tuple[str, ...]]:
+    """Return the stripped values of these columns of a CSV file; empty may be those of `may_lack` alone.
+
+    Raises:
+        ImportFileError: there is no such file, it has other columns, an empty value, or no row.
+    """
     with _reading(path) as stream:
         reader = csv.DictReader(stream, strict=True)
         columns = reader.fieldnames or []

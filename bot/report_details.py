@@ -19,17 +19,17 @@ def confidence(report: Report) -> Section | None:
     if report.get("confidence"):
         figures["confidence"] = plots.histogram(report["confidence"])
         text = "A question in scope is right where its first pair is, answered or refused."
-        parts.append(_figure("confidence", "How sure the bot was", text, figures, _bars(report["confidence"])))
+        parts.append(figure_of("confidence", "How sure the bot was", text, figures, _bars(report["confidence"])))
     if report.get("reliability"):
         figures["reliability"] = plots.reliability(report["reliability"])
         text = "Bins of equal mass with 95 % intervals; on the dashed line it means what it says. "
         text += _sums(report, "reliability", "ece")
-        parts.append(_figure("reliability", "Can the confidence be trusted?", text, figures, _bins(report)))
+        parts.append(figure_of("reliability", "Can the confidence be trusted?", text, figures, _bins(report)))
     if report.get("risk_coverage"):
         figures["risk"] = plots.risk_coverage(report["risk_coverage"])
         text = "Out of scope, every answer counts as wrong. " if len(report["risk_coverage"]) > 1 else ""
         text += _sums(report, "risk_coverage", "aurc")
-        parts.append(_figure("risk", "What answering more would cost", text, figures, _risks(report)))
+        parts.append(figure_of("risk", "What answering more would cost", text, figures, _risks(report)))
     if not parts:
         return None
     html = f'<div class="plots">{"".join(parts)}</div>'
@@ -43,7 +43,7 @@ def training(report: Report) -> Section | None:
         return None
     figures = {"training": plots.training([told] if isinstance(told, Mapping) else told)}
     text = "Loss, and the metric on validation questions where it was measured."
-    html = f'<div class="plots">{_figure("training", "Training curve", text, figures)}</div>'
+    html = f'<div class="plots">{figure_of("training", "Training curve", text, figures)}</div>'
     return Section(name="training", heading="Training", html=html, figures=figures)
 
 
@@ -57,7 +57,7 @@ def confusions(report: Report) -> Section | None:
         figures = {"matrix": plots.confusion_matrix(matrix)}
         text = "On the diagonal questions are right, in the other cells they are taken for the topic of the column. "
         text += "The stronger the colour, the larger the share of the row."
-        html = _figure("matrix", "The topics confused most", text, figures)
+        html = figure_of("matrix", "The topics confused most", text, figures)
     columns = [
         Column(key="gold", heading="Gold", kind="topic"),
         Column(key="predicted", heading="Taken for", kind="topic"),
@@ -114,7 +114,8 @@ def worst(report: Report) -> Section | None:
     return Section(name="worst", heading="Worst questions", html=html) if html else None
 
 
-def _figure(name: str, heading: str, text: str, figures: Mapping[str, plots.Figure], numbers: str = "") -> str:
+def figure_of(name: str, heading: str, text: str, figures: Mapping[str, plots.Figure], numbers: str = "") -> str:
+    """Return the place of a figure, with its heading and text, and a table of its numbers where there is one."""
     height = figures[name]["layout"]["height"]
     details = f"<details><summary>The numbers</summary>{numbers}</details>" if numbers else ""
     return (

@@ -116,6 +116,24 @@ def risk_coverage(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
     return _finished(figure, x="Answered", y="Wrong among answered", x_range=(0, 1.01))
 
 
+def trade_off(curves: Mapping[str, Sequence[Mapping[str, float]]], x: str, y: str, axes: tuple[str, str]) -> Figure:
+    """Return one measure over another for rising diversity, a line for each name; points have `diversity`, x and y."""
+    figure = go.Figure()
+    dashes = ("solid", "dash", "dot")
+    for at, (colour, (name, points)) in enumerate(zip(_cycle(len(curves)), curves.items(), strict=True)):
+        figure.add_scatter(
+            x=[each[x] for each in points],
+            y=[each[y] for each in points],
+            customdata=[each["diversity"] for each in points],
+            mode="lines+markers",
+            name=_plain(name),
+            line={"color": _LIGHT[colour], "width": 2, "dash": dashes[at // len(_LINES) % len(dashes)]},
+            marker={"color": _LIGHT[colour], "size": 4},
+            hovertemplate=f"{_plain(name)}, diversity %{{customdata:.2f}}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+        )
+    return _finished(figure, x=axes[0], y=axes[1], height=420)
+
+
 def confusion_matrix(matrix: Mapping[str, Any]) -> Figure:
     """Return a heat map of `counts` (r, c + 1): rows are `gold` (r,), columns `predicted` (c,), and last all others.
 

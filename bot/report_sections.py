@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.report_details import confidence, confusions, topics, training, worst
 from bot.report_robustness import robustness
+from bot.report_suggestions import suggestions
 from bot.report_tables import Column, Section, number, table
 
 Report = Mapping[str, Any]
@@ -25,18 +26,36 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     "mrr": ("MRR", "mean of 1 / rank of the first right pair"),
     "hit_at_20": ("Hit@20", "a right pair is among the first 20"),
     "map": ("MAP", "mean average precision of the ranking"),
+    "alpha_ndcg_at_5": ("α-nDCG@5", "what the five serve, the sooner the better, each again for half"),
+    "s_recall_at_5": ("S-recall@5", "share of the facets that one of the five serves"),
+    "ild_at_5": ("ILD@5", "mean distance between two of the five"),
+    "err_ia_at_5": ("ERR-IA@5", "as α-nDCG, for who reads on only until served"),
+    "catalogue_coverage": ("Catalogue coverage", "share of the bank that was suggested at all"),
+    "gini": ("Gini", "how unevenly the bank was suggested; 0 is evenly"),
     "latency_ms.p50": ("Time of an answer, p50, ms", ""),
     "latency_ms.p95": ("Time of an answer, p95, ms", ""),
 }
 """What is told of a measure: its name, and what it says. Other numbers of a report are shown under their keys."""
 
-_FACTS = ("n", "n_in_scope", "threshold", "n_topics", "share", "n_oos")
+_FACTS = ("n", "n_in_scope", "threshold", "n_topics", "share", "n_oos", "n_served", "diversity")
 _WAYS = {"embeddings_alone": "Embeddings alone", "bm25_alone": "BM25 alone"}
 
 
 def sections(report: Report) -> list[Section]:
     """Return the sections that a report has something for, in the order of the page."""
-    makers = (_headline, _comparison, _ways, _seeds, robustness, confidence, training, confusions, topics, worst)
+    makers = (
+        _headline,
+        suggestions,
+        _comparison,
+        _ways,
+        _seeds,
+        robustness,
+        confidence,
+        training,
+        confusions,
+        topics,
+        worst,
+    )
     return [section for section in (make(report) for make in makers) if section is not None]
 
 

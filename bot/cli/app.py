@@ -2,7 +2,19 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, dial, evaluate, evaluate_dialogues, knowledge, operators, replay, train, tune
+from bot.cli import (
+    checkpoints,
+    demo,
+    dial,
+    evaluate,
+    evaluate_dialogues,
+    evaluate_suggestions,
+    knowledge,
+    operators,
+    replay,
+    train,
+    tune,
+)
 
 app = typer.Typer(
     name="frontdesk",
@@ -21,6 +33,7 @@ app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 app.command("audit")(operators.audit)
+evaluate.app.command("suggestions")(evaluate_suggestions.suggestions)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(operators.app, name="operators")
 app.add_typer(checkpoints.app, name="checkpoints")
