@@ -199,6 +199,14 @@ def test_near_duplicates_come_after_all_others_but_they_come(strategy):
     assert sorted(select(vectors, relevance, 9, 0.3, strategy)) == [0, 1, 2, 3, 4]
 
 
+def test_candidates_of_one_group_are_near_duplicates_of_each_other():
+    relevance = np.array([0.9, 0.8, 0.7], dtype=np.float32)
+    assert select(AXES, relevance, 3, groups=[1, 1, 2]) == [0, 2, 1]
+    assert select(AXES, relevance, 3, groups=[1, 1, 2], keep_duplicates=False) == [0, 2]
+    with pytest.raises(ValueError, match="a group for each of 3"):
+        select(AXES, relevance, 3, groups=[1])
+
+
 def test_equal_candidates_come_in_the_order_given():
     assert select(AXES, np.full(3, 0.5, dtype=np.float32), 3) == [0, 1, 2]
 

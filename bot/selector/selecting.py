@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.selector.coverage import Coverage
 from bot.selector.dpp import DeterminantalPointProcess
@@ -14,6 +15,7 @@ from bot.selector.pool import Pool, pool_of
 from bot.selector.xquad import ExplicitQueryAspects
 from kb.types import FloatArray
 
+IntArray = NDArray[np.int64]
 Strategy = Literal["relevance", "mmr", "dpp", "xquad", "pm2", "facility", "coverage"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
@@ -60,6 +62,7 @@ def select(
     strategy: Strategy = "mmr",
     aspects: FloatArray | None = None,
     *,
+    groups: Sequence[int] | None = None,
     duplicate_similarity: float = 0.98,
     keep_duplicates: bool = True,
 ) -> list[int]:
@@ -75,6 +78,7 @@ def select(
         strategy: one of `STRATEGIES`; see its file for the formula.
         aspects: how far each candidate serves each thing that may be meant (n, m), from 0; for `xquad` and `pm2`,
             which else take the neighbourhoods of the most relevant candidates.
+        groups: of the candidates (n,): those of one group are near duplicates of each other, whatever their vectors.
         duplicate_similarity: a candidate with a cosine above this with a selected one is its near duplicate.
         keep_duplicates: near duplicates come after all others; without it they are left out.
 
@@ -88,11 +92,16 @@ def select(
     pool = pool_of(vectors, relevance, diversity, aspects)
     if not len(pool.relevance):
         return []
+    if groups is not None and len(groups) != len(pool.relevance):
+        raise ValueError(f"expected a group for each of {len(pool.relevance)} candidates; got {len(groups)}")
     weighed = _GAINS["relevance" if diversity == 0 else strategy](pool)
-    return _greedy(pool, weighed, k, duplicate_similarity, keep_duplicates=keep_duplicates)
+    group = np.arange(len(pool.relevance)) if groups is None else np.asarray(groups)
+    return _greedy(pool, weighed, k, group, duplicate_similarity, keep_duplicates=keep_duplicates)
 
 
-def _greedy(pool: Pool, weighed: Gains, k: int, duplicate_similarity: float, *, keep_duplicates: bool) -> list[int]:
+def _greedy(
+    pool: Pool, weighed: Gains, k: int, group: IntArray, duplicate_similarity: float, *, keep_duplicates: bool
+) -> list[int]:
     selected: list[int] = []
     left = np.ones(len(pool.relevance), dtype=bool)
     fresh = left.copy()
@@ -109,7 +118,7 @@ def _greedy(pool: Pool, weighed: Gains, k: int, duplicate_similarity: float, *, 
             break
         cosines = pool.cosines(best)
         weighed.take(best, cosines)
-        fresh &= cosines <= duplicate_similarity
+        fresh &= (cosines <= duplicate_similarity) & (group != group[best])
     return selected
 
 
