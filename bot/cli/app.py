@@ -8,6 +8,7 @@ from bot.cli import (
     dial,
     evaluate,
     evaluate_dialogues,
+    evaluate_next,
     evaluate_suggestions,
     knowledge,
     operators,
@@ -33,6 +34,7 @@ app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 app.command("audit")(operators.audit)
+evaluate.app.command("next")(evaluate_next.next_)
 evaluate.app.command("suggestions")(evaluate_suggestions.suggestions)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(operators.app, name="operators")

@@ -7,7 +7,7 @@ selection doesn't know. Candidates are all rows, relevant as they are similar to
 for relevance alone, for suppression by cosine, and for groups, the share of selections in which two have one intent.
 
 Groups are clusters by average linkage of the cosines of question and answer together. Their distance is chosen on the
-rows of one half of the intents (the highest at which the fewest selections repeat one); told are the other half and all.
+rows of one half of the intents: the highest at which the fewest selections repeat one. Told are the other half and all.
 """
 
 import argparse
