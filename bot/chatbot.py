@@ -14,6 +14,7 @@ from bot.attribution import Attribution, words_that_mattered
 from bot.clarifying import NearTies, chosen_match, is_declined
 from bot.conduct import Asked, Conduct
 from bot.context import ContextReader, Reading, Understood
+from bot.follow_ups import Asked as WhatWasAsked
 from bot.follow_ups import FollowUps
 from bot.person import wish_for_person
 from bot.policy import Decision, Policy
@@ -26,8 +27,10 @@ from kb.errors import MessageError, describe
 from kb.retriever import Retriever
 from kb.spelling import Speller
 from kb.text import clean_line
-from kb.types import Context, FloatArray, FollowUp, Match, QAPair, Reply, Retrieved, Snapshot
+from kb.types import Context, FloatArray, FollowUp, Match, QAPair, Reply, Retrieved, Snapshot, Turn
 from models.matcher import Matcher
+
+_OFFERED = ("responses", "follow_ups")
 
 
 class ChatBot:
@@ -60,6 +63,7 @@ class ChatBot:
         self._rules = rules or Rules(RuleSet())
         self._row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
         self._conduct = Conduct(policy.config, self._rules, self._is_nearly)
+        follow_ups.only_answered(self._answered_by)
 
     @property
     def pairs(self) -> list[QAPair]:
@@ -233,9 +237,34 @@ class ChatBot:
         if decision.outcome == "answered" and not selected:
             # Who thanks or says goodbye has no question that others would be near to.
             return ()
-        shown = {*self._rules.hidden, *(match.pair.pair_id for match in selected)}
-        for turn in context.history:
-            shown.update(response["pair_id"] for response in turn.reply.get("responses", ()))
-        if selected:
-            return self._follow_ups.after(selected[0].pair.pair_id, shown)
-        return self._follow_ups.instead(matches, shown)
+        asked = self._asked(selected, context)
+        return self._follow_ups.after(asked) if selected else self._follow_ups.instead(matches, asked)
+
+    def _asked(self, selected: Sequence[Match], context: Context) -> WhatWasAsked:
+        """Return the conversation as suggestions need it: nothing that was answered or offered comes again."""
+        answered = [pair_id for turn in context.history for pair_id in _shown_by(turn, "responses")[:1]]
+        shown = [pair_id for turn in context.history for part in _OFFERED for pair_id in _shown_by(turn, part)]
+        now = [match.pair.pair_id for match in selected]
+        return WhatWasAsked(
+            answered=tuple(each for each in (*answered, *now[:1]) if each in self._row),
+            without=frozenset({*self._rules.hidden, *shown, *now}),
+            earlier=tuple(each for each in context.earlier if each in self._row),
+            turn_id=context.turn_id,
+        )
+
+    def _answered_by(self, question: str, vector: FloatArray) -> str:
+        """Return the pair that answers a question at once, typed by itself; empty where none does."""
+        text = self._cleaned(question)
+        if text != clean_line(question):
+            vector = self.retriever.encoder.encode([text])[0]
+        retrieved = self._rules.allowed(self.retriever.retrieve_known(text, vector))
+        matches = self._match(retrieved)
+        asked = Asked(question=question, understood=text, matches=matches, context=Context(), chosen=None)
+        decision = self._decide(asked, matches, retrieved, is_alone=True)
+        shown = self._select(decision, matches, retrieved).matches
+        return shown[0].pair.pair_id if decision.outcome == "answered" and shown else ""
+
+
+def _shown_by(turn: Turn, part: str) -> list[str]:
+    """Return the pairs that a turn showed as its responses or follow-ups."""
+    return [each["pair_id"] for each in turn.reply.get(part, ())]

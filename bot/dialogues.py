@@ -101,11 +101,11 @@ def play(
             started = time.perf_counter()
             reply = bot.answer(asked.question, context)
             latency_ms = 1000 * (time.perf_counter() - started)
-            history.append(_turn(dialogue, len(history), asked.question, reply))
+            history.append(turn_of(dialogue, len(history), asked.question, reply))
             option = _right_option(asked, reply)
             if option:
                 reply = bot.answer(option, replace(context, history=tuple(history), clicked=True))
-                history.append(_turn(dialogue, len(history), option, reply))
+                history.append(turn_of(dialogue, len(history), option, reply))
             each = _played(number, ordinal, asked, reply, latency_ms)
             played.append(replace(each, clicked=bool(option)))
         if progress is not None:
@@ -220,7 +220,8 @@ def _right_option(asked: AskedTurn, reply: Reply) -> str:
     return next((each.question for each in options if each.pair_id == asked.pair_id), "")
 
 
-def _turn(dialogue: Dialogue, ordinal: int, question: str, reply: Reply) -> Turn:
+def turn_of(dialogue: Dialogue, ordinal: int, question: str, reply: Reply) -> Turn:
+    """Return a turn of a dialogue as the log would have it."""
     return Turn(
         turn_id=f"{dialogue.dialogue_id}-{ordinal}",
         conversation_id=dialogue.dialogue_id,

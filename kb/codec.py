@@ -15,7 +15,8 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
     for key in ("responses", "follow_ups"):
         document[key] = list(document[key])
     if reply.explanation.told is not None:
-        document["explanation"]["told"]["history"] = list(reply.explanation.told.history)
+        for key in ("history", "earlier"):
+            document["explanation"]["told"][key] = list(getattr(reply.explanation.told, key))
     for key in ("runners_up", "rules"):
         document["explanation"][key] = list(document["explanation"][key])
     return document
@@ -55,6 +56,7 @@ def told_of(context: Context) -> Told:
         history=tuple(turn.turn_id for turn in context.history),
         asked_at=context.asked_at.isoformat() if context.asked_at else "",
         clicked=context.clicked,
+        earlier=context.earlier,
     )
 
 
@@ -67,8 +69,12 @@ def context_of(told: Told, turn: Turn, history: Sequence[Turn]) -> Context:
         history=tuple(history),
         asked_at=datetime.fromisoformat(told.asked_at) if told.asked_at else None,
         clicked=told.clicked,
+        earlier=told.earlier,
     )
 
 
 def _told_from_json(document: Mapping[str, Any] | None) -> Told | None:
-    return None if document is None else Told(**{**document, "history": tuple(document["history"])})
+    if document is None:
+        return None
+    lists = {key: tuple(document.get(key, ())) for key in ("history", "earlier")}
+    return Told(**{**document, **lists})

@@ -131,7 +131,8 @@ class Match:
 class Context:
     """What is known besides the question: ids and time minted by the caller, and the conversation so far, oldest first.
 
-    `clicked`: the question was chosen among those shown, and not typed.
+    `clicked`: the question was chosen among those shown, and not typed. `earlier` are pairs that the customer asked in
+    other conversations, oldest first: given only where they agreed to it.
     """
 
     turn_id: str = ""
@@ -140,6 +141,7 @@ class Context:
     history: "tuple[Turn, ...]" = ()
     asked_at: datetime | None = None
     clicked: bool = False
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +165,11 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FollowUp:
-    """A question offered next; `propensity` is the probability with which this pair was shown at this rank."""
+    """A question offered next; `propensity` is the probability with which this pair was shown at this rank.
+
+    `chances` are those of all pairs that could have been shown here, given what stands before it; they sum to 1, and
+    are empty where nothing was drawn.
+    """
 
     pair_id: str
     question: str
@@ -171,6 +177,7 @@ class FollowUp:
     relevance: float
     rank: int
     propensity: float = 1.0
+    chances: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +202,7 @@ class Told:
     history: tuple[str, ...] = ()
     asked_at: str = ""
     clicked: bool = False
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ A mixture of four, whose weights are fitted by EM on conversations that the part
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ class NextQuestionConfig:
 
     temperature: float = 0.05
     """Of the softmax of cosines by which a pair is like others."""
+    alike: float = 0.6
+    """Cosine at which a pair is as much like another one as like none: then what is popular follows it."""
     fewest_turns: int = 1_000
     """With fewer turns words are not learned from: there would be more weights than turns."""
     recent: float = 0.5
@@ -45,6 +48,16 @@ class NextQuestionConfig:
     """Of the conversations, each told by parts fitted on the others, for the weights of the mixture."""
     seed: int = 0
     """Of the folds."""
+
+
+class Vectors(Protocol):
+    """Vectors of pairs by their rows: an array (n, d), or what looks them up."""
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+
+    def __getitem__(self, rows: list[int]) -> FloatArray:
+        """Return the unit vectors of rows (m, d)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,13 +82,13 @@ class NextQuestion:
 
 
 def fit_next(
-    conversations: Sequence[Sequence[Step]], vectors: FloatArray, config: NextQuestionConfig | None = None
+    conversations: Sequence[Sequence[Step]], vectors: Vectors, config: NextQuestionConfig | None = None
 ) -> NextQuestion:
     """Return a model of conversations.
 
     Args:
         conversations: turns of customers, oldest first.
-        vectors: of the questions of all pairs (n, d), unit vectors.
+        vectors: of the questions of all pairs.
         config: see `NextQuestionConfig`.
 
     Raises:
@@ -112,9 +125,7 @@ def _mixture(likelihoods: FloatMatrix, rounds: int = 200) -> FloatMatrix:
 class _Parts:
     """The parts of the mixture, fitted on conversations."""
 
-    def __init__(
-        self, conversations: Sequence[Sequence[Step]], vectors: FloatArray, config: NextQuestionConfig
-    ) -> None:
+    def __init__(self, conversations: Sequence[Sequence[Step]], vectors: Vectors, config: NextQuestionConfig) -> None:
         self._config, self._count = config, len(vectors)
         asked: Counter[int] = Counter()
         self._after: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
@@ -129,6 +140,8 @@ class _Parts:
         counts = np.array([asked.get(row, 0) for row in range(self._count)], dtype=np.float64) + 1 / self._count
         self._popular: FloatMatrix = np.asarray(counts / counts.sum(), dtype=np.float64)
         self._vectors = vectors
+        self._leading = sorted({before[0] for before in self._after if len(before) == 1 and before[0] < self._count})
+        self._leading_vectors = vectors[self._leading] if self._leading else None
         self._regression = _regression(conversations, self._count, config)
 
     def of(self, steps: Sequence[Step]) -> FloatMatrix:
@@ -158,14 +171,14 @@ class _Parts:
 
     def _similar(self, row: int) -> FloatMatrix:
         """Return what followed pairs like this one, the more alike the more."""
-        known = [before[0] for before in self._after if len(before) == 1 and before[0] < self._count]
-        if not known or row >= self._count:
+        if self._leading_vectors is None or row >= self._count:
             return self._popular
-        logit = (self._vectors[known] @ self._vectors[row]).astype(np.float64) / self._config.temperature
+        logit = (self._leading_vectors @ self._vectors[[row]][0]).astype(np.float64) / self._config.temperature
+        logit = np.append(logit, self._config.alike / self._config.temperature)
         weight = np.exp(logit - logit.max())
         weight /= weight.sum()
-        found = np.zeros(self._count)
-        for share, each in zip(weight, known, strict=True):
+        found = weight[-1] * self._popular
+        for share, each in zip(weight[:-1], self._leading, strict=True):
             if share > 1e-4:
                 found += share * self._backed_off((each,), self._popular)
         return np.asarray(found / found.sum(), dtype=np.float64)

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from fakes_bot import SHOP, TRANSITIONS, assembled
 from fakes_kb import pair
 
-from bot.follow_ups import FollowUpConfig, FollowUps
+from bot.follow_ups import Asked, FollowUpConfig, FollowUps
 from kb.types import Match, Transition
 
 QUESTIONS = {each.pair_id: each.question for each in SHOP}
@@ -13,9 +14,23 @@ def suggest(tmp_path):
     """Makes FollowUps over pairs; the shop's by default."""
 
     def make(pairs=SHOP, transitions=TRANSITIONS, **config):
-        return FollowUps(assembled(tmp_path, pairs).retriever, transitions, FollowUpConfig(**config))
+        found = FollowUps(assembled(tmp_path, pairs).retriever, transitions, FollowUpConfig(**config))
+        return Suggest(found)
 
     return make
+
+
+class Suggest:
+    """Suggestions after one answer, without some pairs."""
+
+    def __init__(self, follow_ups):
+        self.follow_ups = follow_ups
+
+    def after(self, pair_id, without, **asked):
+        return self.follow_ups.after(Asked(answered=(pair_id,), without=frozenset(without), **asked))
+
+    def instead(self, matches, without, **asked):
+        return self.follow_ups.instead(matches, Asked(without=frozenset(without), **asked))
 
 
 def ids(follow_ups):
@@ -78,7 +93,7 @@ def test_a_transition_to_a_pair_that_is_gone_is_left_out(suggest):
 
 def test_a_transition_is_suggested_however_far_its_question_is(suggest):
     far = (Transition(from_pair="wash", to_pair="invoice", count=5),)
-    assert ids(suggest(transitions=far, neighbours=1).after("wash", ())) == ["invoice"]
+    assert ids(suggest(transitions=far, neighbours=1).after("wash", ()))[0] == "invoice"
 
 
 def test_without_history_the_neighbours_are_suggested(suggest):
@@ -105,3 +120,73 @@ def test_instead_of_nothing_nothing_is_suggested(suggest):
 def test_the_same_call_gives_the_same_suggestions(suggest):
     one = suggest()
     assert one.after("return", {"track"}) == one.after("return", {"track"}) == suggest().after("return", {"track"})
+
+
+def test_what_is_not_answered_when_it_is_asked_is_not_suggested(suggest):
+    one = suggest(count=8)
+    asked = []
+
+    def is_answered(question, vector):
+        asked.append(question)
+        return "" if "refund" in question else next(each.pair_id for each in SHOP if each.question == question)
+
+    one.follow_ups.only_answered(is_answered)
+    found = ids(one.after("return", ()))
+    assert "refund" not in found
+    assert found
+    before = len(asked)
+    assert ids(one.after("return", ())) == found
+    assert len(asked) == before
+
+
+def test_what_another_pair_answers_is_not_suggested(suggest):
+    one = suggest(count=8)
+    one.follow_ups.only_answered(lambda question, vector: "price")
+    assert ids(one.after("return", ())) == ["price"]
+
+
+def test_the_conversation_and_earlier_ones_count_and_not_the_last_answer_alone(suggest):
+    history = (
+        Transition(from_pair="return", to_pair="refund", count=5),
+        Transition(from_pair="wash", to_pair="invoice", count=5),
+    )
+    assert ids(suggest(transitions=history).after("return", {"return"}))[0] == "refund"
+    assert ids(suggest(transitions=history).after("wash", {"wash"}))[0] == "invoice"
+
+
+def test_popular_questions_of_the_topic_are_looked_at_too(suggest):
+    popular = (Transition(from_pair="wash", to_pair="refund", count=9),)
+    few = {"neighbours": 1, "likely": 1, "count": 8}
+    assert "refund" in ids(suggest(transitions=popular, **few).after("return", {"return"}))
+    assert "refund" not in ids(suggest(transitions=popular, popular=0, **few).after("return", {"return"}))
+
+
+def test_a_turn_without_an_id_explores_nothing_and_one_with_an_id_the_same_each_time(suggest):
+    always = suggest(explore=1.0, temperature=10.0)
+    ranked = ids(always.after("track", {"track"}))
+    assert all(each.propensity == 1.0 and not each.chances for each in always.after("track", {"track"}))
+    drawn = {turn: ids(always.after("track", {"track"}, turn_id=turn)) for turn in map(str, range(12))}
+    assert any(found != ranked for found in drawn.values())
+    assert drawn == {turn: ids(always.after("track", {"track"}, turn_id=turn)) for turn in drawn}
+
+
+def test_the_chances_of_a_slot_sum_to_1_and_its_propensity_is_one_of_them(suggest):
+    for turn in map(str, range(8)):
+        shown = suggest(explore=0.3).after("track", {"track"}, turn_id=turn)
+        taken = set()
+        for each in shown:
+            assert sum(each.chances.values()) == pytest.approx(1.0)
+            assert each.chances[each.pair_id] == each.propensity
+            assert not taken & set(each.chances)
+            taken.add(each.pair_id)
+
+
+def test_what_is_likelier_clicked_comes_first(suggest, tmp_path):
+    class Clicks:
+        def probability(self, asked, pair_ids):
+            assert asked == ("track",)
+            return np.array([0.9 if each == "wash" else 0.01 for each in pair_ids], dtype=np.float32)
+
+    retriever = assembled(tmp_path).retriever
+    found = FollowUps(retriever, TRANSITIONS, FollowUpConfig(), Clicks()).after(Asked(answered=("track",)))
+    assert found[0].pair_id == "wash"

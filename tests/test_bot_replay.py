@@ -136,7 +136,7 @@ def test_another_configuration_is_told_of_and_what_it_changes_is_named(index, ch
 def test_another_configuration_that_changes_nothing_is_told_of_all_the_same(index, chat, log, replayer, config):
     index()
     answered = chat().ask(QUESTION)
-    other = replace(config, follow_ups=FollowUpConfig(smoothing=2.5))
+    other = replace(config, follow_ups=FollowUpConfig(popular=5))
     replay = replayer(other).replay(logged(log, answered))
     assert (replay.status, replay.same_settings) == ("identical", False)
 

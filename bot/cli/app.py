@@ -8,6 +8,7 @@ from bot.cli import (
     dial,
     evaluate,
     evaluate_dialogues,
+    evaluate_follow_ups,
     evaluate_next,
     evaluate_suggestions,
     knowledge,
@@ -34,6 +35,7 @@ app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 app.command("audit")(operators.audit)
+evaluate.app.command("follow-ups")(evaluate_follow_ups.follow_ups)
 evaluate.app.command("next")(evaluate_next.next_)
 evaluate.app.command("suggestions")(evaluate_suggestions.suggestions)
 app.add_typer(evaluate.app, name="evaluate")
