@@ -2,7 +2,18 @@
 
 import typer
 
-from bot.cli import checkpoints, demo, dial, evaluate, evaluate_dialogues, knowledge, replay, train, tune
+from bot.cli import (
+    checkpoints,
+    demo,
+    dial,
+    evaluate,
+    evaluate_dialogues,
+    evaluate_offline,
+    knowledge,
+    replay,
+    train,
+    tune,
+)
 
 app = typer.Typer(
     name="frontdesk",
@@ -20,5 +31,6 @@ app.command("train")(train.train)
 app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
+evaluate.app.command("offline")(evaluate_offline.offline)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")
