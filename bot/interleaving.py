@@ -1,8 +1,8 @@
 """Team-draft interleaving: two rankings in one list, and whose picks are clicked (Radlinski, Kurup & Joachims 2008).
 
 As captains pick players: who has fewer picks next, a coin decides where both have as many, and takes the best of its
-ranking that is not yet there. Whose ranking is better gets more clicks, by the same customer on the same list, for which
-far fewer conversations are needed than for a split of them. A click is credited to the team that picked what was clicked.
+ranking that is not yet there. Whose ranking is better gets more clicks, by the same customer on the same list, so that
+far fewer conversations are needed than for a split of them. A click is credited to the team that picked what it hit.
 """
 
 from collections import defaultdict

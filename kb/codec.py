@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from kb.types import Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
+from kb.types import Assignment, Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
 
 
 def reply_to_json(reply: Reply) -> dict[str, Any]:
@@ -16,6 +16,8 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
         document[key] = list(document[key])
     if reply.explanation.told is not None:
         document["explanation"]["told"]["history"] = list(reply.explanation.told.history)
+    if reply.explanation.experiment is not None:
+        document["explanation"]["experiment"]["teams"] = list(reply.explanation.experiment.teams)
     for key in ("runners_up", "rules"):
         document["explanation"][key] = list(document["explanation"][key])
     return document
@@ -42,6 +44,7 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             context=explanation.get("context", ""),
             rules=tuple(explanation.get("rules", ())),
             hand_over=explanation.get("hand_over", ""),
+            experiment=_assignment_from_json(explanation.get("experiment")),
         ),
         snapshot=Snapshot(**document["snapshot"]),
         offers_person=document.get("offers_person", False),
@@ -72,3 +75,7 @@ def context_of(told: Told, turn: Turn, history: Sequence[Turn]) -> Context:
 
 def _told_from_json(document: Mapping[str, Any] | None) -> Told | None:
     return None if document is None else Told(**{**document, "history": tuple(document["history"])})
+
+
+def _assignment_from_json(document: Mapping[str, Any] | None) -> Assignment | None:
+    return None if document is None else Assignment(**{**document, "teams": tuple(document["teams"])})
