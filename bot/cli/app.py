@@ -10,6 +10,7 @@ from bot.cli import (
     evaluate_dialogues,
     evaluate_offline,
     knowledge,
+    offline,
     replay,
     train,
     tune,
@@ -34,3 +35,4 @@ evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
 evaluate.app.command("offline")(evaluate_offline.offline)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoints.app, name="checkpoints")
+app.add_typer(offline.app, name="offline")
