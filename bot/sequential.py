@@ -130,16 +130,16 @@ def arm_effects(outcome: Vector, is_b: NDArray[np.bool_], share: float) -> Vecto
         ValueError: the shapes differ, or the share is not between 0 and 1.
     """
     _require_arms(outcome, is_b, share)
-    of_a, of_b = _means_before(outcome, ~is_b, 0.5), _means_before(outcome, is_b, 0.5)
+    of_a, of_b = _means_before(outcome, ~is_b, 0.0), _means_before(outcome, is_b, 0.0)
     residual = np.where(is_b, (outcome - of_b) / share, -(outcome - of_a) / (1 - share))
     return np.asarray(residual + of_b - of_a, dtype=np.float64)
 
 
 def _means_before(outcome: Vector, chosen: NDArray[np.bool_], prior: float) -> Vector:
-    """Return the mean of those chosen before each one, with `prior` outcomes of either kind added."""
+    """Return the mean of those chosen before each one, with `prior` outcomes of either kind added; 0 of none."""
     count: NDArray[np.int64] = np.cumsum(chosen) - chosen
     total = np.cumsum(outcome * chosen) - outcome * chosen
-    return np.asarray((total + prior) / (count + 2 * prior), dtype=np.float64)
+    return np.asarray((total + prior) / np.maximum(count + 2 * prior, 1), dtype=np.float64)
 
 
 def _evidence(logarithm: Vector) -> Vector:
