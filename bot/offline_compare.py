@@ -135,7 +135,7 @@ def _on_overlap(value: Vector, group: NDArray[np.str_], same: Mapping[Name, NDAr
             total, count = totals_by(group[chosen], [kept, np.ones(len(kept))])
             of_it = interval(Ratio(numerator=total, denominator=count))
             if of_it.standard_error > 0:
-                found[name]["interval"] = [of_it.low, of_it.high]
+                found[name]["interval"] = [max(0.0, of_it.low), min(1.0, of_it.high)]
     found["difference"] = None
     return found
 

@@ -158,7 +158,7 @@ def _tell_experiment(report: Mapping[str, Any]) -> None:
     if report["mode"] == "interleave":
         say("clicks: " + ", ".join(f"{team} {count}" for team, count in report["clicks"].items()))
         say("conversations that prefer: " + ", ".join(f"{k} {v}" for k, v in report["preferring"].items()))
-        say(_verdict(report["preference"]))
+        say(_verdict(report["preference"], "of these"))
         return
     for name in ("a", "b"):
         say(f"{name.upper()}: " + json.dumps(report[name]).strip("{}").replace('"', ""))
@@ -172,10 +172,10 @@ def _tell_experiment(report: Mapping[str, Any]) -> None:
         say(f"{outcome}: B - A {found['value']:+.2%} ({interval}); {_verdict(found)}")
 
 
-def _verdict(found: Mapping[str, Any]) -> str:
+def _verdict(found: Mapping[str, Any], what: str = "conversations") -> str:
     if found["decided_at"] is None:
         return f"no difference shown yet (p {found['p_value']:.3f})"
-    return f"they differ (p {found['p_value']:.2g}), shown after {found['decided_at']} conversations"
+    return f"they differ (p {found['p_value']:.2g}), shown after {found['decided_at']} {what}"
 
 
 def _named(name: str) -> str:
