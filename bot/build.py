@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from bot.clarifying import NearTies
-from bot.config import Config, settings_hash
+from bot.config import Config, arm_b_of, settings_hash
 from bot.context import ContextReader
 from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, VECTORS, Assembled, assemble, off_topic_kept, probe_of, speller_of
@@ -280,19 +280,27 @@ def make_bot(
     snapshot: Snapshot,
     rules: Rules | None = None,
 ) -> ChatBot:
-    """Wire the six steps of an answer."""
-    return ChatBot(
-        retriever=retriever,
-        matcher=matcher,
-        policy=Policy(config.policy, calibration.threshold, promised_threshold(config.policy, calibration)),
-        near_ties=NearTies(calibration.sharpness, config.selection.duplicate_similarity, config.clarifying),
-        follow_ups=FollowUps(retriever, transitions, config.follow_ups),
-        context=ContextReader(retriever, matcher, transitions, config.context),
-        speller=speller,
-        selection=Selection(config.selection, calibration.sharpness),
-        snapshot=replace(snapshot, settings=settings_hash(config, retriever.config, rules.rules if rules else None)),
-        rules=rules,
-    )
+    """Wire the six steps of an answer; with an experiment, those of arm B too, which differ in two."""
+    snapshot = replace(snapshot, settings=settings_hash(config, retriever.config, rules.rules if rules else None))
+
+    def wired(settings: Config, **more: Any) -> ChatBot:
+        return ChatBot(
+            retriever=retriever,
+            matcher=matcher,
+            policy=Policy(config.policy, calibration.threshold, promised_threshold(config.policy, calibration)),
+            near_ties=NearTies(calibration.sharpness, settings.selection.duplicate_similarity, config.clarifying),
+            follow_ups=FollowUps(retriever, transitions, settings.follow_ups),
+            context=ContextReader(retriever, matcher, transitions, config.context),
+            speller=speller,
+            selection=Selection(settings.selection, calibration.sharpness),
+            snapshot=snapshot,
+            rules=rules,
+            **more,
+        )
+
+    if not config.experiment.name:
+        return wired(config)
+    return wired(config, experiment=config.experiment, other=wired(arm_b_of(config)))
 
 
 def _rows(retriever: Retriever) -> dict[str, int]:

@@ -14,6 +14,7 @@ from bot.attribution import Attribution, words_that_mattered
 from bot.clarifying import NearTies, chosen_match, is_declined
 from bot.conduct import Asked, Conduct
 from bot.context import ContextReader, Reading, Understood
+from bot.experiment import MIXED, ExperimentConfig, assigned, drafted, noted
 from bot.follow_ups import Asked as WhatWasAsked
 from bot.follow_ups import FollowUps
 from bot.person import wish_for_person
@@ -49,8 +50,10 @@ class ChatBot:
         selection: Selection,
         snapshot: Snapshot,
         rules: Rules | None = None,
+        experiment: ExperimentConfig | None = None,
+        other: "ChatBot | None" = None,
     ) -> None:
-        """Take the parts; `bot.build` puts them together."""
+        """Take the parts; `bot.build` puts them together. `other` is the bot of arm B, where an experiment runs."""
         self.snapshot = snapshot
         self.retriever = retriever
         self._matcher = matcher
@@ -61,6 +64,8 @@ class ChatBot:
         self._speller = speller
         self._selection = selection
         self._rules = rules or Rules(RuleSet())
+        self._experiment = experiment
+        self._other = other
         self._row = {pair.pair_id: row for row, pair in enumerate(retriever.pairs)}
         self._conduct = Conduct(policy.config, self._rules, self._is_nearly)
         follow_ups.only_answered(self._answered_by)
@@ -81,6 +86,21 @@ class ChatBot:
             MessageError: there is nothing to read in the message.
         """
         context = context or Context()
+        if self._experiment is None or self._other is None:
+            return self._reply(self._consider(question, context), context)
+        arm = assigned(self._experiment, context.conversation_id)
+        considered = (self._other if arm.arm == "B" else self)._consider(question, context)
+        if arm.arm == MIXED and considered.decision.outcome != "clarifying":
+            theirs = self._other._suggest(considered.decision, considered.shown.matches, considered.matches, context)
+            follow_ups, arm = drafted(arm, considered.follow_ups, theirs, context.turn_id)
+            considered = replace(considered, follow_ups=follow_ups)
+        return noted(self._reply(considered, context), arm)
+
+    def _reply(self, considered: Considered, context: Context) -> Reply:
+        return reply_of(considered, context, self.snapshot, self._selection.config.runners_up)
+
+    def _consider(self, question: str, context: Context) -> Considered:
+        """Return all that a reply is made of: the six steps."""
         reading, retrieved = self._retrieve(self._understand(question, context))
         matches = self._match(retrieved)
         named = matches[0] if reading.is_chosen and matches else None
@@ -88,7 +108,7 @@ class ChatBot:
         asked = Asked(question=question, understood=reading.question, matches=matches, context=context, chosen=chosen)
         decision = self._decide(asked, matches, retrieved, is_alone=not reading.context)
         shown = self._select(decision, matches, retrieved)
-        considered = Considered(
+        return Considered(
             reading=reading,
             retrieved=retrieved,
             matches=matches,
@@ -96,7 +116,6 @@ class ChatBot:
             shown=shown,
             follow_ups=self._suggest(decision, shown.matches, matches, context),
         )
-        return reply_of(considered, context, self.snapshot, self._selection.config.runners_up)
 
     def rank(self, question: str) -> list[Match]:
         """Return the matches of a message, best first: the first half of `answer`, for evaluation."""

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.clarifying import ClarifyingConfig
 from bot.context import ContextConfig
+from bot.experiment import ExperimentConfig
 from bot.follow_ups import FollowUpConfig
 from bot.policy import PolicyConfig
 from bot.selection import SelectionConfig
@@ -34,6 +35,7 @@ SHARES = frozenset(
         "sure",
         "part_confidence",
         "diversity",
+        "share",
         "nearly",
         "duplicate_similarity",
         "transition_weight",
@@ -188,6 +190,7 @@ class Config:
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
+    experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     training: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the preset, by the fields of `models.training.config.TrainingConfig`."""
 
@@ -203,6 +206,20 @@ def training_of(config: Config, name: str) -> TrainingConfig:
             describe(expected=f"a preset out of {', '.join(get_args(Preset))}", got=name, remedy="name one of them")
         )
     return from_mapping(TrainingConfig, config.training, "training", preset(name))  # type: ignore[arg-type]
+
+
+def arm_b_of(config: Config) -> Config:
+    """Return the configuration of arm B: what the experiment changes in the rest.
+
+    Raises:
+        ConfigError: a key or value is not of its section.
+    """
+    changed = config.experiment
+    return replace(
+        config,
+        follow_ups=from_mapping(FollowUpConfig, changed.follow_ups, "experiment: follow_ups", config.follow_ups),
+        selection=from_mapping(SelectionConfig, changed.selection, "experiment: selection", config.selection),
+    )
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -226,6 +243,7 @@ def load_config(path: Path | None = None) -> Config:
     config = from_mapping(Config, document, str(path))
     # What is wrong with it is told now, and not when somebody trains.
     training_of(config, "balanced")
+    arm_b_of(config)
     return config
 
 

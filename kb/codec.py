@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from kb.types import Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
+from kb.types import Assignment, Context, Explanation, FollowUp, Reply, Response, RunnerUp, Snapshot, Told, Turn
 
 
 def reply_to_json(reply: Reply) -> dict[str, Any]:
@@ -17,6 +17,8 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
     if reply.explanation.told is not None:
         for key in ("history", "earlier"):
             document["explanation"]["told"][key] = list(getattr(reply.explanation.told, key))
+    if reply.explanation.experiment is not None:
+        document["explanation"]["experiment"]["teams"] = list(reply.explanation.experiment.teams)
     for key in ("runners_up", "rules"):
         document["explanation"][key] = list(document["explanation"][key])
     return document
@@ -43,6 +45,7 @@ def reply_from_json(document: Mapping[str, Any]) -> Reply:
             context=explanation.get("context", ""),
             rules=tuple(explanation.get("rules", ())),
             hand_over=explanation.get("hand_over", ""),
+            experiment=_assignment_from_json(explanation.get("experiment")),
         ),
         snapshot=Snapshot(**document["snapshot"]),
         offers_person=document.get("offers_person", False),
@@ -78,3 +81,7 @@ def _told_from_json(document: Mapping[str, Any] | None) -> Told | None:
         return None
     lists = {key: tuple(document.get(key, ())) for key in ("history", "earlier")}
     return Told(**{**document, **lists})
+
+
+def _assignment_from_json(document: Mapping[str, Any] | None) -> Assignment | None:
+    return None if document is None else Assignment(**{**document, "teams": tuple(document["teams"])})

@@ -15,7 +15,7 @@ from kb.database import reading, writing
 from kb.errors import ConflictError, InputError, NotFoundError, describe
 from kb.hand_overs import leave_contact, pass_on
 from kb.idempotency import IdempotentCall
-from kb.log_export import export_turns
+from kb.log_export import conversations_handed_over, export_turns
 from kb.tables import ClearRow, ClickRow, ConversationRow, ImpressionRow, TurnRow, VoteRow
 from kb.text import clean_line, storable
 from kb.turns import (
@@ -287,6 +287,11 @@ class ConversationLog:
         """
         with reading(self._engine) as connection:
             yield from export_turns(connection, since)
+
+    def handed_over(self) -> set[str]:
+        """Return the conversations that were passed to a person, by the hashes that `export` names them with."""
+        with reading(self._engine) as connection:
+            return conversations_handed_over(connection)
 
 
 # `record` has a parameter of the module's name.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Select, select, tuple_
 
-from kb.tables import ClickRow, ImpressionRow, TurnRow, VoteRow
+from kb.tables import ClickRow, HandOverRow, ImpressionRow, TurnRow, VoteRow
 from kb.text import text_hash
 
 _PAGE = 500
@@ -28,6 +28,11 @@ def export_turns(connection: Connection, since: datetime | None) -> Iterator[dic
         if len(turns) < _PAGE:
             return
         last = (turns[-1]["created_at"], turns[-1]["turn_id"])
+
+
+def conversations_handed_over(connection: Connection) -> set[str]:
+    """Return the hashes of the conversations that were passed to a person."""
+    return {_hashed(each) for each in connection.scalars(select(HandOverRow.conversation_id).distinct())}
 
 
 def _turns() -> Select[Any]:
@@ -54,13 +59,17 @@ def _documents(connection: Connection, turns: Sequence[dict[str, Any]]) -> Itera
         rest = {name: _plain(value) for name, value in turn.items() if name not in ("turn_id", "conversation_id")}
         yield {
             "turn_id": turn_id,
-            "conversation": text_hash(conversation_id)[:_HASH_DIGITS],
+            "conversation": _hashed(conversation_id),
             **rest,
             "vote": votes[turn_id][-1]["value"] if votes[turn_id] else 0,
             "impressions": shown[turn_id],
             "votes": votes[turn_id],
             "clicks": clicks[turn_id],
         }
+
+
+def _hashed(conversation_id: str) -> str:
+    return text_hash(conversation_id)[:_HASH_DIGITS]
 
 
 def _impressions(turn_ids: Sequence[str]) -> Executable:

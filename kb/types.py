@@ -206,13 +206,26 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Assignment:
+    """Which arm of an experiment answered: A, B, or mixed, where the suggestions are of both.
+
+    `share` is that of conversations in arm B; `teams` tells, by rank, which arm each suggestion of a mixed list is of.
+    """
+
+    name: str
+    arm: str
+    share: float
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
     """Why this reply: the question as understood, the features and threshold behind the decision, who lost and why.
 
     `told` is None in the record of a turn from before it was kept. `context` says what was taken from which earlier
     turn to understand it; it is empty where nothing was. `rules` names the business rules that took part; `hand_over`
     is the reason for which the conversation goes to a person now, such as asked, no_answer or the reason of a rule;
-    empty where it doesn't, or has gone for it before.
+    empty where it doesn't, or has gone for it before. `experiment` is None where none runs.
     """
 
     understood: str
@@ -224,6 +237,7 @@ class Explanation:
     context: str = ""
     rules: tuple[str, ...] = ()
     hand_over: str = ""
+    experiment: Assignment | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

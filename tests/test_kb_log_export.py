@@ -74,3 +74,13 @@ def test_cleared_turns_are_exported_too(log):
 
 def test_an_empty_log_exports_nothing(log):
     assert list(log.export()) == []
+
+
+def test_conversations_that_went_to_a_person_are_known_by_the_hashes_of_the_export(log):
+    passed, other = (log.start_conversation() for _ in range(2))
+    for number, each in enumerate((passed, other)):
+        log.record(turn(each, f"t-{number}"), [])
+    log.hand_over(passed)
+    log.hand_over(passed, contact="a@example.com")
+    by_turn = {each["turn_id"]: each["conversation"] for each in log.export()}
+    assert log.handed_over() == {by_turn["t-0"]}

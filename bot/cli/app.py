@@ -10,8 +10,10 @@ from bot.cli import (
     evaluate_dialogues,
     evaluate_follow_ups,
     evaluate_next,
+    evaluate_offline,
     evaluate_suggestions,
     knowledge,
+    offline,
     operators,
     replay,
     train,
@@ -38,6 +40,8 @@ app.command("audit")(operators.audit)
 evaluate.app.command("follow-ups")(evaluate_follow_ups.follow_ups)
 evaluate.app.command("next")(evaluate_next.next_)
 evaluate.app.command("suggestions")(evaluate_suggestions.suggestions)
+evaluate.app.command("offline")(evaluate_offline.offline)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(operators.app, name="operators")
 app.add_typer(checkpoints.app, name="checkpoints")
+app.add_typer(offline.app, name="offline")
