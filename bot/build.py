@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from bot.clarifying import NearTies
-from bot.config import Config, arm_b_of, settings_hash
+from bot.config import Config, arm_b_of, settings_hash, without_exploration
 from bot.context import ContextReader
 from bot.follow_ups import FollowUps
 from bot.indexing import INDEX, VECTORS, Assembled, assemble, off_topic_kept, probe_of, speller_of
@@ -300,7 +300,11 @@ def make_bot(
 
     if not config.experiment.name:
         return wired(config)
-    return wired(config, experiment=config.experiment, other=wired(arm_b_of(config)))
+    arms = config, arm_b_of(config)
+    if config.experiment.mode == "interleave":
+        # Of a list that is drafted from two the propensities are those of the draft, and of nothing else.
+        arms = without_exploration(arms[0]), without_exploration(arms[1])
+    return wired(arms[0], experiment=config.experiment, other=wired(arms[1]))
 
 
 def _rows(retriever: Retriever) -> dict[str, int]:

@@ -208,6 +208,11 @@ def training_of(config: Config, name: str) -> TrainingConfig:
     return from_mapping(TrainingConfig, config.training, "training", preset(name))  # type: ignore[arg-type]
 
 
+def without_exploration(config: Config) -> Config:
+    """Return the configuration with suggestions as they are ranked: nothing is drawn."""
+    return replace(config, follow_ups=replace(config.follow_ups, explore=0.0))
+
+
 def arm_b_of(config: Config) -> Config:
     """Return the configuration of arm B: what the experiment changes in the rest.
 

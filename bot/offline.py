@@ -258,16 +258,20 @@ def _require_shapes(logged: Logged, target: Target) -> None:
     shape = logged.reward.shape
     if len(shape) != 1 or not shape[0]:
         raise ValueError(f"expected rewards (n,) of some rows; got {shape}")
-    others = {
-        "conversation": logged.conversation,
+    if logged.conversation.shape != shape:
+        raise ValueError(f"expected conversation {shape}, like the rewards; got {logged.conversation.shape}")
+    numbers = {
+        "rewards": logged.reward,
         "shown": target.shown,
         "predicted of what was logged": logged.predicted,
         "predicted of the target": target.predicted,
     }
-    for name, values in others.items():
-        if values is not None and values.shape != shape:
+    for name, values in numbers.items():
+        if values is None:
+            continue
+        if values.shape != shape:
             raise ValueError(f"expected {name} {shape}, like the rewards; got {values.shape}")
-    _require(np.isfinite(logged.reward), logged.reward, "finite rewards")
+        _require(np.isfinite(values), values, f"finite {name}")
 
 
 def _require(holds: NDArray[np.bool_], values: Vector, expected: str) -> None:

@@ -53,9 +53,10 @@ def shop(var, faq):
 
 
 def test_every_command_that_is_promised_is_there():
-    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate", "checkpoints", "replay"}
+    promised = {"demo", "import", "index", "ask", "serve", "export", "evaluate", "checkpoints", "replay", "offline"}
     assert promised <= {" ".join(path) for path in COMMANDS}
     assert {("evaluate", "intents"), ("evaluate", "retrieval"), ("evaluate", "dialogues")} <= set(COMMANDS)
+    assert {("offline", "compare"), ("offline", "experiment"), ("evaluate", "offline")} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -72,7 +73,8 @@ def test_every_command_has_help_and_every_option_says_what_it_does(path):
 )
 def test_every_command_takes_the_data_folder_and_all_that_print_results_take_json(path):
     options = {option for each in COMMANDS[path].params for option in each.opts}
-    assert {"--var", "--config"} <= options
+    # What is simulated stands on no data.
+    assert {"--var", "--config"} <= options or path == ("evaluate", "offline")
     assert "--json" in options or path in (("serve",), ("playground",))
 
 

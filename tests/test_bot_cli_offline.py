@@ -37,7 +37,7 @@ def shop(model, tmp_path):
     assert frontdesk("import", tmp_path / "faq.csv", "--var", var).code == 0
     for name, more in (("a", "longest = 90"), ("b", "longest = 20")):
         text = (var / "frontdesk.toml").read_text()
-        (tmp_path / f"{name}.toml").write_text(f"{text}[follow_ups]\ncount = 1\n{more}\n")
+        (tmp_path / f"{name}.toml").write_text(f"{text}[follow_ups]\ncount = 1\nexplore = 0\n{more}\n")
     return var
 
 

@@ -189,6 +189,7 @@ def test_a_probability_outside_0_to_1_is_an_error(bad):
         ({}, {"shown": np.ones(3)}, r"expected shown \(4,\), like the rewards; got \(3,\)"),
         ({"reward": np.zeros(0)}, {}, r"expected rewards \(n,\) of some rows; got \(0,\)"),
         ({"reward": np.array([0, 0, np.inf, 1])}, {}, "expected finite rewards; got inf in row 2"),
+        ({"predicted": np.full(4, np.nan)}, {}, "expected finite predicted of what was logged; got nan in row 0"),
         ({"conversation": np.zeros(4)}, {}, "expected two conversations or more.* got 1"),
         ({"predicted": None}, {}, "expected predicted rewards for dr; got none"),
     ],

@@ -13,7 +13,7 @@ import typer
 from bot.build import load_bot, open_database, open_models
 from bot.chatbot import ChatBot
 from bot.cli.common import DEFAULT_VAR, AsJson, ConfigFile, Var, config_of, errors, say, show, stages
-from bot.config import Config, load_config
+from bot.config import Config, load_config, without_exploration
 from bot.conversations import Conversation, conversations_of
 from bot.experiment import ExperimentConfig
 from bot.experiment_report import experiment_report, experiments_in
@@ -89,8 +89,8 @@ def experiment_(
 
 
 def _without_experiment(path: Path) -> Config:
-    """Return a configuration as arm A of it answers."""
-    return replace(load_config(path), experiment=ExperimentConfig())
+    """Return a configuration as arm A of it answers, and what it ranks, without what it would draw."""
+    return without_exploration(replace(load_config(path), experiment=ExperimentConfig()))
 
 
 def _bots(var: Path, configs: tuple[Config, Config]) -> tuple[ChatBot, ChatBot]:
