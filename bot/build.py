@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from bot.chatbot import ChatBot
 from bot.clarifying import NearTies
+from bot.click_log import catalogue_of
 from bot.config import Config, arm_b_of, settings_hash, without_exploration
 from bot.context import ContextReader
 from bot.follow_ups import FollowUps
@@ -34,6 +35,8 @@ from kb.types import ZERO_SHOT, Snapshot, Transition
 from kb.vectors import VectorCache
 from models.calibrate import Calibration, from_json
 from models.checkpoints import Checkpoint, open_checkpoint
+from models.click_file import load_clicks
+from models.clicks import ClickModel
 from models.cross_encoder import load_cross_encoder
 from models.encoder import SentenceEncoder, load_encoder
 from models.matcher import CrossEncoder, EvidenceMatcher, Matcher
@@ -41,6 +44,7 @@ from models.probe import ProbeConfig
 
 CHECKPOINTS, ENCODERS = "checkpoints", "encoders"
 DATABASE = "frontdesk.db"
+CLICKS = "clicks.json"
 IN_MEMORY = Snapshot(checkpoint=ZERO_SHOT, index="memory", knowledge_version="0")
 
 
@@ -158,7 +162,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
 
     Raises:
         VectorIndexError: the snapshot is damaged or stale.
-        ModelError: its checkpoint is missing, damaged or refused.
+        ModelError: its checkpoint is missing, damaged or refused, or the click model is damaged.
         ConfigError: the file of business rules is broken, or names what the snapshot doesn't have.
     """
     models = models_of(read_manifest(var / INDEX, snapshot_id).checkpoint)
@@ -185,6 +189,7 @@ def load_bot(var: Path, models_of: ModelsOf, config: Config, snapshot_id: str) -
             knowledge_version=str(loaded.manifest.knowledge_version),
         ),
         rules=Rules(rules_of(var, config), loaded.retriever.pairs),
+        clicks=load_clicks(var / CLICKS, catalogue_of(loaded.retriever), loaded.retriever.encoder.encoder_id),
     )
 
 
@@ -279,9 +284,12 @@ def make_bot(
     config: Config,
     snapshot: Snapshot,
     rules: Rules | None = None,
+    clicks: tuple[ClickModel, str] | None = None,
 ) -> ChatBot:
     """Wire the six steps of an answer; with an experiment, those of arm B too, which differ in two."""
-    snapshot = replace(snapshot, settings=settings_hash(config, retriever.config, rules.rules if rules else None))
+    click_model, seal = clicks or (None, "")
+    known = settings_hash(config, retriever.config, rules.rules if rules else None, seal)
+    snapshot = replace(snapshot, settings=known)
 
     def wired(settings: Config, **more: Any) -> ChatBot:
         return ChatBot(
@@ -289,7 +297,7 @@ def make_bot(
             matcher=matcher,
             policy=Policy(config.policy, calibration.threshold, promised_threshold(config.policy, calibration)),
             near_ties=NearTies(calibration.sharpness, settings.selection.duplicate_similarity, config.clarifying),
-            follow_ups=FollowUps(retriever, transitions, settings.follow_ups),
+            follow_ups=FollowUps(retriever, transitions, settings.follow_ups, click_model),
             context=ContextReader(retriever, matcher, transitions, config.context),
             speller=speller,
             selection=Selection(settings.selection, calibration.sharpness),

@@ -21,6 +21,7 @@ from kb.errors import ConfigError, describe
 from kb.retriever import RetrievalConfig
 from kb.text import text_hash
 from models.calibrate import CalibrationConfig
+from models.clicks import ClickConfig
 from models.probe import ProbeConfig
 from models.training.config import Preset, TrainingConfig, preset
 
@@ -88,7 +89,7 @@ POSITIVE = frozenset(
 """Keys whose values are above 0."""
 
 
-_NOT_DECIDING = frozenset({"branding", "web", "storage", "probe", "calibration", "training"})
+_NOT_DECIDING = frozenset({"branding", "web", "storage", "probe", "calibration", "clicks", "training"})
 """Sections that change no answer of a snapshot that is there."""
 
 
@@ -191,6 +192,7 @@ class Config:
     follow_ups: FollowUpConfig = field(default_factory=FollowUpConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    clicks: ClickConfig = field(default_factory=ClickConfig)
     training: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the preset, by the fields of `models.training.config.TrainingConfig`."""
 
@@ -311,14 +313,16 @@ def _require_range(key: str, value: Any, where: str) -> None:
         raise ConfigError(describe(expected=expected, got=f"{where} = {value!r}", remedy="mend the value"))
 
 
-def settings_hash(config: Config, retrieval: RetrievalConfig, rules: object = None) -> str:
+def settings_hash(config: Config, retrieval: RetrievalConfig, rules: object = None, clicks: str = "") -> str:
     """Return a hash, in 12 digits, of all that decides about an answer besides checkpoint, index and code.
 
     Retrieval counts as the snapshot was built with; what else is fitted when it is built is in the snapshot. Business
-    rules, a dataclass, count by what they say, wherever their file is.
+    rules, a dataclass, count by what they say, wherever their file is; a click model, where there is one, by its seal.
     """
     deciding = {name: value for name, value in to_mapping(config).items() if name not in _NOT_DECIDING}
     others = {"retrieval": asdict(retrieval), "rules": to_mapping(rules) if rules is not None else {}}
+    if clicks:
+        others["clicks"] = {"seal": clicks}
     return text_hash(json.dumps(deciding | others, sort_keys=True))[:12]
 
 

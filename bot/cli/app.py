@@ -4,9 +4,11 @@ import typer
 
 from bot.cli import (
     checkpoints,
+    clicks,
     demo,
     dial,
     evaluate,
+    evaluate_clicks,
     evaluate_dialogues,
     evaluate_follow_ups,
     evaluate_next,
@@ -36,7 +38,9 @@ app.command("train")(train.train)
 app.command("tune")(tune.tune_)
 app.command("replay")(replay.replay)
 evaluate.app.command("dialogues")(evaluate_dialogues.dialogues)
+app.command("clicks")(clicks.clicks)
 app.command("audit")(operators.audit)
+evaluate.app.command("clicks")(evaluate_clicks.clicks)
 evaluate.app.command("follow-ups")(evaluate_follow_ups.follow_ups)
 evaluate.app.command("next")(evaluate_next.next_)
 evaluate.app.command("suggestions")(evaluate_suggestions.suggestions)
