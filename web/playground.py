@@ -78,8 +78,8 @@ def add_playground(page: gr.Blocks, bot_now: Callable[[], ChatBot], config: Conf
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             question = gr.Textbox(label="A customer's question", value=config.branding.starters[0], lines=2)
-            strategy = gr.Dropdown(list(STRATEGIES), value=STRATEGIES[-1], label="Strategy")
-            diversity = gr.Slider(0, 1, value=0.3, step=0.05, label="Diversity")
+            strategy = gr.Dropdown(list(STRATEGIES), value=selection.strategy, label="Strategy")
+            diversity = gr.Slider(0, 1, value=selection.diversity, step=0.05, label="Diversity")
             k = gr.Slider(1, MOST_SHOWN, value=5, step=1, label="How many are chosen")
         with gr.Column(scale=3, min_width=300):
             shown = gr.HTML(apply_default_css=False, elem_classes="fp-result")
