@@ -34,6 +34,7 @@ bench:  ## ratios against peers in the same run; needs some minutes
 	$(BIN)/python tests/benchmarks/encode_rate.py
 	$(BIN)/python tests/benchmarks/import_rows.py
 	$(BIN)/python tests/benchmarks/rest_load.py
+	$(BIN)/python tests/benchmarks/select_speed.py
 	$(BIN)/python tests/benchmarks/train_rate.py
 	$(BIN)/python tests/benchmarks/serve_match.py
 	$(BIN)/python tests/benchmarks/public_data.py
