@@ -11,6 +11,7 @@ confidence came to the threshold, and where the conversation went to a person.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.clarifying import NONE_OF_THESE
 from kb.review import Reviewed
 from kb.types import Turn
 
@@ -18,7 +19,8 @@ _TRUE_VOTES = 0.85
 """Share of votes that tell the truth, as assumed until verdicts tell better."""
 _UNANSWERED = {"abstained": 0.6, "clarifying": 0.4, "handed_over": 0.5}
 _WORDS = {"abstained": "no answer", "clarifying": "asked back", "handed_over": "went to a person"}
-_WENT_TO_A_PERSON = 0.2
+_WENT_TO_A_PERSON, _DECLINED = 0.2, 0.5
+_SURE = 0.75
 _CERTAIN = 1e-3
 
 
@@ -32,30 +34,48 @@ class Worth:
 
 
 def ranked(turns: Sequence[Reviewed]) -> list[Worth]:
-    """Return the turns, those that are worth a look most first; of equals the newest first."""
-    found = [worth(each) for each in turns]
+    """Return the turns that were typed, those that are worth a look most first; of equals the newest first.
+
+    What a customer chose among what was shown asks nothing of its own; who chose none of it says so of the turn before.
+    """
+    declined = {(each.turn.conversation_id, each.turn.ordinal - 1) for each in turns if _is_declined(each.turn)}
+    found = [
+        worth(each, is_declined=(each.turn.conversation_id, each.turn.ordinal) in declined)
+        for each in turns
+        if not _is_chosen(each.turn)
+    ]
     return sorted(found, key=lambda each: (-each.value, -each.turn.turn.created_at.timestamp()))
 
 
-def worth(reviewed: Reviewed) -> Worth:
-    """Return what a look at a turn is worth."""
+def worth(reviewed: Reviewed, *, is_declined: bool = False) -> Worth:
+    """Return what a look at a turn is worth; `is_declined`: the customer meant none of what it offered."""
     turn = reviewed.turn
     value = _unanswered(turn) if turn.outcome in _UNANSWERED else _wrong(turn.confidence, turn.vote)
     reasons = []
     if turn.vote < 0:
         reasons.append(f"voted down{f': {reviewed.vote_reason}' if reviewed.vote_reason else ''}")
-    if turn.outcome == "answered" and turn.confidence < 0.75:
+    if turn.outcome == "answered" and turn.confidence < _SURE:
         reasons.append(f"{turn.confidence:.0%} sure")
     if turn.outcome in _UNANSWERED:
-        reasons.append(
-            {"abstained": "no answer", "clarifying": "asked back", "handed_over": "went to a person"}[turn.outcome]
-        )
+        reasons.append(_WORDS[turn.outcome])
+    if is_declined:
+        value += _DECLINED * (1 - value)
+        reasons.append("meant none of the options")
     if reviewed.handed_over and turn.outcome != "handed_over":
         value += _WENT_TO_A_PERSON * (1 - value)
         reasons.append("conversation went to a person")
     if reviewed.comment:
         reasons.append("has a comment")
     return Worth(turn=reviewed, value=value, reasons=tuple(reasons))
+
+
+def _is_declined(turn: Turn) -> bool:
+    return turn.question == NONE_OF_THESE
+
+
+def _is_chosen(turn: Turn) -> bool:
+    told = turn.reply.get("explanation", {}).get("told") or {}
+    return _is_declined(turn) or bool(told.get("clicked"))
 
 
 def _unanswered(turn: Turn) -> float:

@@ -5,6 +5,7 @@ from fakes_kb import turn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.clarifying import NONE_OF_THESE
 from bot.review import ranked, worth
 from kb.review import Reviewed
 
@@ -15,8 +16,9 @@ def reviewed(confidence=0.8, vote=0, outcome="answered", threshold=0.5, **known)
     texts = dict.fromkeys(
         ("channel", "vote_reason", "comment", "verdict", "right_pair", "note", "judged_by", "taken_by"), ""
     )
-    fields = {"confidence": confidence, "vote": vote, "outcome": outcome, "created_at": NOW}
-    said = {"responses": [], "explanation": {"threshold": threshold}}
+    asked = {name: known.pop(name) for name in ("question", "ordinal") if name in known}
+    fields = {"confidence": confidence, "vote": vote, "outcome": outcome, "created_at": NOW} | asked
+    said = {"responses": [], "explanation": {"threshold": threshold, "told": {"clicked": known.pop("clicked", False)}}}
     return Reviewed(turn=turn("c", "t", reply=said, **fields), **(texts | {"handed_over": False} | known))
 
 
@@ -65,3 +67,18 @@ def test_the_worst_come_first_and_of_equals_the_newest():
         turn=turn("c", "old", confidence=0.6, created_at=NOW - timedelta(days=1), reply=old.turn.reply),
     )
     assert [each.turn for each in ranked([sure, old, unsure])] == [unsure, old, sure]
+
+
+def test_what_was_chosen_and_not_typed_is_not_looked_at():
+    typed, clicked = reviewed(0.6), reviewed(0.1, clicked=True)
+    assert [each.turn for each in ranked([clicked, typed])] == [typed]
+
+
+def test_who_means_none_of_the_options_says_so_of_the_turn_before():
+    asked = reviewed(0.6, outcome="clarifying", ordinal=1)
+    other = reviewed(0.6, outcome="clarifying", ordinal=5)
+    declined = reviewed(0.6, outcome="abstained", question=NONE_OF_THESE, ordinal=2)
+    first, second = ranked([other, declined, asked])
+    assert (first.turn, second.turn) == (asked, other)
+    assert "meant none of the options" in first.reasons
+    assert "meant none of the options" not in second.reasons
