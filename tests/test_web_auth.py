@@ -127,3 +127,17 @@ def test_without_a_desk_there_is_no_console(tmp_path):
     client = TestClient(create_app(make_service(engine), Config()))
     assert 'name="password"' not in client.get(f"{CONSOLE}/login").text
     engine.dispose()
+
+
+def test_while_the_database_is_away_nobody_is_let_in(tmp_path):
+    engine = connect(tmp_path / "frontdesk.db")
+    migrate(engine)
+    bot = bot_over(tmp_path)
+    app = create_app(make_service(engine), Config(), desk=desk_over(engine, bot, Operators(engine)))
+    client = TestClient(app, base_url=HOST)
+    client.cookies.set(COOKIE, "some token")
+    engine.dispose()
+    (tmp_path / "frontdesk.db").unlink()
+    assert client.get(f"{CONSOLE}/config").status_code in (401, 503)
+    (tmp_path / "frontdesk.db").write_bytes(b"no database at all, and long enough to be looked at" * 40)
+    assert client.get(f"{CONSOLE}/config").status_code == 503

@@ -16,9 +16,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.config import Branding
+from kb.errors import StorageError
 from kb.operators import Operator, Operators
 from web.chat_theme import head
-from web.problems import problem
+from web.problems import problem, problem_of
 
 CONSOLE = "/operator"
 LOG_IN, LOG_OUT = f"{CONSOLE}/login", f"{CONSOLE}/logout"
@@ -53,7 +54,12 @@ class LoginGuard:
             await self._app(scope, receive, send)
             return
         token = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        operator = await anyio.to_thread.run_sync(self._operator, token) if token else None
+        try:
+            operator = await anyio.to_thread.run_sync(self._operator, token) if token else None
+        except StorageError as error:
+            # Whether somebody is logged in can't be known: nobody is let in.
+            await problem_of(error)(scope, receive, send)
+            return
         if operator is None:
             await _refusal(headers)(scope, receive, send)
             return
