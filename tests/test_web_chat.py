@@ -13,6 +13,7 @@ from bot.config import Branding
 from kb.errors import ConfigError
 from web.chat import ASSETS_PATH, SCRIPTS, mount_page
 from web.chat_theme import ASSETS
+from web.console import SCRIPTS as CONSOLE_SCRIPTS
 
 BRANDING = Branding(name="Harbour & Sons", tagline="All about boats", colour="#7a1f6f")
 
@@ -47,8 +48,8 @@ def test_every_font_of_the_style_sheet_is_served_from_here(client: TestClient) -
         assert client.get(f"/{font}").content[:4] == b"wOF2"
 
 
-def test_every_script_is_part_of_the_page() -> None:
-    assert {*SCRIPTS, "chat_scheme.js"} == {path.name for path in ASSETS.glob("*.js")}
+def test_every_script_is_part_of_a_page() -> None:
+    assert {*SCRIPTS, "chat_scheme.js", *CONSOLE_SCRIPTS} == {path.name for path in ASSETS.glob("*.js")}
 
 
 def test_scripts_and_styles_name_no_other_host() -> None:

@@ -94,6 +94,11 @@ def test_the_head_names_no_other_host() -> None:
     assert all(address.startswith(("data:", "chat-assets/")) for address in addresses)
 
 
+def test_a_page_one_level_down_has_its_fonts_from_above() -> None:
+    assert '"../chat-assets/' in head(Branding(), "../")
+    assert '"chat-assets/' not in head(Branding(), "../")
+
+
 def test_branding_can_not_break_out_of_the_head() -> None:
     branding = Branding(name='"><script>x</script>', tagline="</style><script>y</script>")
     assert "<script>x" not in head(branding)

@@ -126,7 +126,7 @@ def _refusal(headers: Headers) -> Response:
 def _page(branding: Branding, message: str, status: int = 200) -> HTMLResponse:
     told = f'<p class="fl-bad" role="alert">{html.escape(message)}</p>' if message else ""
     name = html.escape(branding.name)
-    brand = head(branding, assets="..")
+    brand = head(branding, up="../")
     content = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}: log in</title>{brand}'
         f"<style>{_STYLE}</style></head><body><main><form method=post><h1>{name}</h1><p>Operators’ console</p>{told}"

@@ -99,12 +99,12 @@ def palette(colour: str, base: dict[str, str], tint: float) -> dict[str, str]:
     }
 
 
-def head(branding: Branding, assets: str = ".") -> str:
+def head(branding: Branding, up: str = "") -> str:
     """Return the markup for a page's head: style sheet, icon, viewport, and the visitor's choice of light or dark.
 
-    `assets` is where the fonts lie, seen from the page: a server may stand behind a path of another one.
+    `up` is the way from the page to where the chat page is, such as "../": a server may stand behind a path of another.
     """
-    css = (ASSETS / "chat.css").read_text(encoding="utf-8").replace('"chat-assets/', f'"{assets}/chat-assets/')
+    css = (ASSETS / "chat.css").read_text(encoding="utf-8").replace('"chat-assets/', f'"{up}chat-assets/')
     light = _declarations("light", palette(branding.colour, LIGHT, LIGHT_TINT))
     dark = _declarations("dark", palette(branding.colour, DARK, DARK_TINT))
     variables = (

@@ -15,6 +15,8 @@ from web.knowledge_actions import knowledge_actions
 from web.playground import add_playground, mount_operators_page
 from web.review_actions import review_actions
 
+SCRIPTS = ("review.js",)
+"""Of the review tab, in the order in which they make one script."""
 _PAGE = 50
 
 
@@ -26,7 +28,7 @@ def mount_console(app: FastAPI, desk: Desk, config: Config) -> None:
         with gr.Tab("Review"):
             gr.HTML(
                 html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
-                js_on_load=(ASSETS / "review.js").read_text(encoding="utf-8"),
+                js_on_load="\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS),
                 server_functions=[*review_actions(desk), *knowledge_actions(desk)],
                 apply_default_css=False,
             )

@@ -56,7 +56,7 @@ def mount_operators_page(app: FastAPI, page: gr.Blocks, path: str, config: Confi
         pwa=False,
         mcp_server=False,
         theme=gradio_theme(config.branding).set(slider_color="var(--fd-brand)", slider_color_dark="var(--fd-brand)"),
-        head=head(config.branding, assets="." if path == "/" else "..") + f"\n<style>{style}</style>",
+        head=head(config.branding, up="" if path == "/" else "../") + f"\n<style>{style}</style>",
     )
 
 
