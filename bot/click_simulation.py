@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.exploration import explored
 from kb.types import FloatArray, QAPair
@@ -49,6 +48,9 @@ class World:
     """A drawn truth over a catalogue."""
 
     def __init__(self, pairs: Sequence[QAPair], vectors: FloatArray, config: WorldConfig, seed: int) -> None:
+        # It takes most of a second to import, which no other command should wait for.
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         self._config, self._rng = config, np.random.default_rng(seed)
         self._vectors, self._seed = vectors, seed
         words = TfidfVectorizer(sublinear_tf=True).fit_transform([pair.question for pair in pairs])

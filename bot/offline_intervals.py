@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 Vector = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def interval(ratio: Ratio, less: Ratio | None = None, *, confidence: float = 0.9
         value, moved = value - other, moved - moved_other
     size = len(moved)
     error = float(moved.std(ddof=1) / np.sqrt(size))
-    half = float(stats.t.ppf((1 + confidence) / 2, _degrees_of_freedom(moved))) * error if error > 0 else 0.0
+    half = float(stdtrit(_degrees_of_freedom(moved), (1 + confidence) / 2)) * error if error > 0 else 0.0
     return Interval(value=value, standard_error=error, low=value - half, high=value + half)
 
 
