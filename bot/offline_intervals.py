@@ -69,6 +69,9 @@ def _linearised(ratio: Ratio) -> tuple[float, Vector]:
 
 def _degrees_of_freedom(moved: Vector) -> float:
     size = len(moved)
-    excess = float(np.mean(moved**4) / np.mean(moved**2) ** 2) - 3
+    # In units of the largest, lest fourth powers of small numbers vanish.
+    scaled = moved / max(float(np.abs(moved).max()), np.finfo(np.float64).tiny)
+    spread = float(np.mean(scaled**2))
+    excess = float(np.mean(scaled**4)) / spread**2 - 3 if spread > 0 else 0.0
     # Lighter tails than the normal's give no more than the usual degrees of freedom.
     return 2 / (max(excess, 0.0) / size + 2 / (size - 1))
